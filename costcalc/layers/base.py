@@ -1,0 +1,121 @@
+"""What every layer kind is: a frozen record of hyper-parameters with its rules beside it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from math import prod
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+
+from costcalc.errors import Misfit, shortened
+from costcalc.layers.window import POINT, Pad, Pair, Window
+from costcalc.records import Shape
+
+LARGEST = 2**24  # of any hyper-parameter; published networks stay below 2**18
+TorchModule = Any  # torch is an argument here, so its types cannot be named
+
+
+class Layer(BaseModel, ABC):
+    """A layer kind. Rules take the shapes ``xs`` that flow in, without batch.
+
+    ``output_shape``, ``macs`` and the other counts are closed forms that never touch torch;
+    ``module`` builds the torch operation and never calls them. The cross-check of the two
+    is honest only as long as neither side looks at the other.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
+
+    kind: ClassVar[str]
+    inputs: ClassVar[tuple[int, int | None]] = (1, 1)  # least and most; None: any number
+    weighted: ClassVar[bool] = False  # counts towards depth
+    nonlinear: ClassVar[bool] = False  # counts as a nonlinearity
+    view: ClassVar[bool] = False  # gives its input on without reading or writing it
+    in_place: ClassVar[bool] = False  # may overwrite an input that nobody else needs
+
+    @abstractmethod
+    def output_shape(self, *xs: Shape) -> Shape:
+        """The shape given for the shapes taken; raises :class:`Misfit` where they do not fit."""
+
+    @abstractmethod
+    def module(self, torch: Any, *xs: Shape) -> TorchModule | Callable[..., Any]:
+        """The torch operation: an ``nn.Module``, or a function of the input tensors."""
+
+    def weights(self, *xs: Shape) -> int:
+        """Learnable elements that multiply."""
+        return 0
+
+    def biases(self, *xs: Shape) -> int:
+        """Learnable elements that are added."""
+        return 0
+
+    def norm(self, *xs: Shape) -> int:
+        """Learnable scale and shift of a normalisation."""
+        return 0
+
+    def macs(self, *xs: Shape) -> int:
+        """Multiply-adds, one per weight product."""
+        return 0
+
+    def other_ops(self, *xs: Shape) -> int:
+        """Scalar operations that are not multiply-adds, as the kind's docstring defines them."""
+        return 0
+
+    def window(self, *xs: Shape) -> Window:
+        """What one output position sees of the input grid."""
+        return POINT
+
+
+def chw(x: Shape) -> tuple[int, int, int]:
+    """The three dimensions of a feature map, or a :class:`Misfit` that says what came instead."""
+    if len(x) != 3:
+        raise Misfit(f"needs a feature map [channels, height, width], got {list(x)}")
+    return x[0], x[1], x[2]
+
+
+def divided(channels: int, groups: int, what: str) -> int:
+    """``channels/groups``, or a :class:`Misfit` where that is not whole."""
+    if channels % groups:
+        raise Misfit(f"{channels} {what} channels do not divide into {groups} groups")
+    return channels // groups
+
+
+def area(pair: Pair) -> int:
+    """Positions of a kernel or grid."""
+    return prod(pair)
+
+
+def _whole(value: object, least: int) -> int:
+    if type(value) is int and least <= value <= LARGEST:
+        return value
+    raise Misfit(f"should be a whole number from {least} to {LARGEST:,}, not {shortened(value)}")
+
+
+def _pair(value: object, least: int) -> Pair:
+    parts = value if isinstance(value, (list, tuple)) else (value, value)
+    if len(parts) == 2 and all(type(part) is int and least <= part <= LARGEST for part in parts):
+        return parts[0], parts[1]
+    raise Misfit(
+        f"should be a whole number of at least {least}, or two as [height, width], not {shortened(value)}"
+    )
+
+
+def _padding(value: object) -> Pad:
+    if value == "same":
+        return "same"
+    if isinstance(value, str):
+        raise Misfit(f"should be 'same', a whole number or two as [height, width], not {shortened(value)}")
+    return _pair(value, 0)
+
+
+def _half(value: object) -> object:
+    """An integer where a fraction is due is a fraction too (strict mode refuses it)."""
+    return float(value) if type(value) is int else value
+
+
+Size = Annotated[int, PlainValidator(lambda value: _whole(value, 1))]
+Steps = Annotated[Pair, PlainValidator(lambda value: _pair(value, 1))]
+Margin = Annotated[Pair, PlainValidator(lambda value: _pair(value, 0))]
+Padding = Annotated[Pad, PlainValidator(_padding)]
+Probability = Annotated[float, BeforeValidator(_half), Field(ge=0, lt=1)]

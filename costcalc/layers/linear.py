@@ -1,0 +1,203 @@
+"""Layers with weights: the convolutions and the fully connected layer.
+
+Each costs one multiply-add per weight product; a bias costs one other operation per output element.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import prod
+from typing import Any, ClassVar
+
+from costcalc.errors import Misfit
+from costcalc.layers.base import Layer, Margin, Padding, Size, Steps, TorchModule, area, chw, divided
+from costcalc.layers.window import Window, grid, reach, transposed
+from costcalc.records import Shape
+
+
+class Conv(Layer):
+    """Convolution; ``groups`` splits input and output channels into independent parts."""
+
+    kind = "conv"
+    weighted = True
+    out: Size
+    kernel: Steps
+    stride: Steps = (1, 1)
+    pad: Padding = (0, 0)
+    dilation: Steps = (1, 1)
+    groups: Size = 1
+    bias: bool = True
+
+    def output_shape(self, *xs: Shape) -> Shape:
+        channels, height, width = chw(xs[0])
+        divided(channels, self.groups, "input")
+        divided(self.out, self.groups, "output")
+        return (self.out, *grid((height, width), self.kernel, self.stride, self.pad, self.dilation))
+
+    def weights(self, *xs: Shape) -> int:
+        return self.out * (xs[0][0] // self.groups) * area(self.kernel)
+
+    def biases(self, *xs: Shape) -> int:
+        return self.out if self.bias else 0
+
+    def macs(self, *xs: Shape) -> int:
+        # every weight is used once per output position
+        return self.weights(*xs) * prod(self.output_shape(*xs)[1:])
+
+    def other_ops(self, *xs: Shape) -> int:
+        return prod(self.output_shape(*xs)) if self.bias else 0
+
+    def window(self, *xs: Shape) -> Window:
+        return strided(self.kernel, self.stride, self.dilation)
+
+    def module(self, torch: Any, *xs: Shape) -> TorchModule:
+        return torch.nn.Conv2d(
+            xs[0][0],
+            self.out,
+            self.kernel,
+            self.stride,
+            self.pad,
+            self.dilation,
+            self.groups,
+            self.bias,
+        )
+
+
+class Depthwise(Layer):
+    """Depthwise convolution: ``multiplier`` filters on every input channel by itself."""
+
+    kind = "depthwise"
+    weighted = True
+    kernel: Steps
+    multiplier: Size = 1
+    stride: Steps = (1, 1)
+    pad: Padding = (0, 0)
+    dilation: Steps = (1, 1)
+    bias: bool = True
+
+    def output_shape(self, *xs: Shape) -> Shape:
+        channels, height, width = chw(xs[0])
+        size = grid((height, width), self.kernel, self.stride, self.pad, self.dilation)
+        return (self.multiplier * channels, *size)
+
+    def weights(self, *xs: Shape) -> int:
+        return self.multiplier * xs[0][0] * area(self.kernel)
+
+    def biases(self, *xs: Shape) -> int:
+        return self.multiplier * xs[0][0] if self.bias else 0
+
+    def macs(self, *xs: Shape) -> int:
+        return area(self.kernel) * prod(self.output_shape(*xs))
+
+    def other_ops(self, *xs: Shape) -> int:
+        return prod(self.output_shape(*xs)) if self.bias else 0
+
+    def window(self, *xs: Shape) -> Window:
+        return strided(self.kernel, self.stride, self.dilation)
+
+    def module(self, torch: Any, *xs: Shape) -> TorchModule:
+        channels = xs[0][0]
+        return torch.nn.Conv2d(
+            channels,
+            channels * self.multiplier,
+            self.kernel,
+            self.stride,
+            self.pad,
+            self.dilation,
+            groups=channels,
+            bias=self.bias,
+        )
+
+
+class TransposedConv(Layer):
+    """Transposed convolution: every input element is multiplied with its filters once.
+
+    Billed on the input grid, so products that padding crops away are included.
+    """
+
+    kind = "transposed_conv"
+    weighted = True
+    out: Size
+    kernel: Steps
+    stride: Steps = (1, 1)
+    pad: Margin = (0, 0)
+    output_pad: Margin = (0, 0)
+    dilation: Steps = (1, 1)
+    groups: Size = 1
+    bias: bool = True
+
+    def output_shape(self, *xs: Shape) -> Shape:
+        channels, *size = chw(xs[0])
+        divided(channels, self.groups, "input")
+        divided(self.out, self.groups, "output")
+        for axis in (0, 1):
+            if self.output_pad[axis] >= max(self.stride[axis], self.dilation[axis]):
+                raise Misfit("output_pad must be smaller than stride or dilation")
+        fields = (self.kernel, self.stride, self.pad, self.dilation, self.output_pad)
+        return (self.out, *(transposed(size[axis], *(field[axis] for field in fields)) for axis in (0, 1)))
+
+    def weights(self, *xs: Shape) -> int:
+        return xs[0][0] * (self.out // self.groups) * area(self.kernel)
+
+    def biases(self, *xs: Shape) -> int:
+        return self.out if self.bias else 0
+
+    def macs(self, *xs: Shape) -> int:
+        # every weight is used once per input position
+        return self.weights(*xs) * prod(xs[0][1:])
+
+    def other_ops(self, *xs: Shape) -> int:
+        return prod(self.output_shape(*xs)) if self.bias else 0
+
+    def window(self, *xs: Shape) -> Window:
+        # of `reach` taps, `stride` apart, at most ceil(reach/stride) meet one output position
+        high, wide = (-(-reach(self.kernel[i], self.dilation[i]) // self.stride[i]) for i in (0, 1))
+        return Window((high, wide), (Fraction(1, self.stride[0]), Fraction(1, self.stride[1])))
+
+    def module(self, torch: Any, *xs: Shape) -> TorchModule:
+        return torch.nn.ConvTranspose2d(
+            xs[0][0],
+            self.out,
+            self.kernel,
+            self.stride,
+            self.pad,
+            self.output_pad,
+            self.groups,
+            self.bias,
+            self.dilation,
+        )
+
+
+class Linear(Layer):
+    """Fully connected layer on a vector of features."""
+
+    kind = "linear"
+    weighted: ClassVar[bool] = True
+    out: Size
+    bias: bool = True
+
+    def output_shape(self, *xs: Shape) -> Shape:
+        if len(xs[0]) != 1:
+            raise Misfit(f"needs a vector [features], got {list(xs[0])}; put a flatten layer before it")
+        return (self.out,)
+
+    def weights(self, *xs: Shape) -> int:
+        return xs[0][0] * self.out
+
+    def biases(self, *xs: Shape) -> int:
+        return self.out if self.bias else 0
+
+    def macs(self, *xs: Shape) -> int:
+        return xs[0][0] * self.out
+
+    def other_ops(self, *xs: Shape) -> int:
+        return self.out if self.bias else 0
+
+    def module(self, torch: Any, *xs: Shape) -> TorchModule:
+        return torch.nn.Linear(xs[0][0], self.out, self.bias)
+
+
+def strided(kernel: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int]) -> Window:
+    """The window of an ordinary convolution or pooling."""
+    extent = reach(kernel[0], dilation[0]), reach(kernel[1], dilation[1])
+    return Window(extent, (Fraction(stride[0]), Fraction(stride[1])))

@@ -1,0 +1,123 @@
+"""Pooling. Other operations: one per window element and output element, padding included."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import prod
+from typing import Any
+
+from costcalc.errors import Misfit
+from costcalc.layers.base import Layer, Margin, Steps, TorchModule, area, chw
+from costcalc.layers.linear import strided
+from costcalc.layers.window import Pair, Window, grid, reach
+from costcalc.records import Shape
+
+
+class MaxPool(Layer):
+    """Max pooling; ``stride`` is the kernel unless given, ``ceil`` rounds the grid up (Caffe)."""
+
+    kind = "maxpool"
+    kernel: Steps
+    stride: Steps | None = None
+    pad: Margin = (0, 0)
+    dilation: Steps = (1, 1)
+    ceil: bool = False
+
+    def output_shape(self, *xs: Shape) -> Shape:
+        channels, *size = chw(xs[0])
+        check_pad(self.pad, self.kernel, self.dilation)
+        stride = self.stride or self.kernel
+        return (channels, *grid((size[0], size[1]), self.kernel, stride, self.pad, self.dilation, self.ceil))
+
+    def other_ops(self, *xs: Shape) -> int:
+        return area(self.kernel) * prod(self.output_shape(*xs))
+
+    def window(self, *xs: Shape) -> Window:
+        return strided(self.kernel, self.stride or self.kernel, self.dilation)
+
+    def module(self, torch: Any, *xs: Shape) -> TorchModule:
+        return torch.nn.MaxPool2d(self.kernel, self.stride, self.pad, self.dilation, ceil_mode=self.ceil)
+
+
+class AvgPool(Layer):
+    """Average pooling; ``stride`` is the kernel unless given, ``ceil`` rounds the grid up."""
+
+    kind = "avgpool"
+    kernel: Steps
+    stride: Steps | None = None
+    pad: Margin = (0, 0)
+    ceil: bool = False
+
+    def output_shape(self, *xs: Shape) -> Shape:
+        channels, *size = chw(xs[0])
+        check_pad(self.pad, self.kernel, (1, 1))
+        stride = self.stride or self.kernel
+        return (channels, *grid((size[0], size[1]), self.kernel, stride, self.pad, ceil=self.ceil))
+
+    def other_ops(self, *xs: Shape) -> int:
+        return area(self.kernel) * prod(self.output_shape(*xs))
+
+    def window(self, *xs: Shape) -> Window:
+        return strided(self.kernel, self.stride or self.kernel, (1, 1))
+
+    def module(self, torch: Any, *xs: Shape) -> TorchModule:
+        return torch.nn.AvgPool2d(self.kernel, self.stride, self.pad, self.ceil)
+
+
+class GlobalAvgPool(Layer):
+    """The mean of every channel over its whole map: C×H×W → C×1×1, without weights.
+
+    Source: Lin, Chen & Yan, Network In Network, section 3.2.
+    """
+
+    kind = "global_avgpool"
+
+    def output_shape(self, *xs: Shape) -> Shape:
+        return (chw(xs[0])[0], 1, 1)
+
+    def other_ops(self, *xs: Shape) -> int:
+        return prod(xs[0])
+
+    def window(self, *xs: Shape) -> Window:
+        return whole(xs[0])
+
+    def module(self, torch: Any, *xs: Shape) -> TorchModule:
+        return torch.nn.AdaptiveAvgPool2d(1)
+
+
+class AdaptiveAvgPool(Layer):
+    """Average pooling onto a grid of ``size``; windows overlap where the grids do not divide."""
+
+    kind = "adaptive_avgpool"
+    size: Steps
+
+    def output_shape(self, *xs: Shape) -> Shape:
+        return (chw(xs[0])[0], *self.size)
+
+    def other_ops(self, *xs: Shape) -> int:
+        channels, *extent = chw(xs[0])
+        return channels * prod(sum(self._windows(extent[axis], axis)) for axis in (0, 1))
+
+    def window(self, *xs: Shape) -> Window:
+        _, *extent = chw(xs[0])
+        high, wide = (max(self._windows(extent[axis], axis)) for axis in (0, 1))
+        return Window((high, wide), (Fraction(extent[0], self.size[0]), Fraction(extent[1], self.size[1])))
+
+    def module(self, torch: Any, *xs: Shape) -> TorchModule:
+        return torch.nn.AdaptiveAvgPool2d(self.size)
+
+    def _windows(self, size: int, axis: int) -> list[int]:
+        """Widths of the windows along one axis: from floor(i*size/out) to ceil((i+1)*size/out)."""
+        out = self.size[axis]
+        return [-(-(i + 1) * size // out) - i * size // out for i in range(out)]
+
+
+def check_pad(pad: Pair, kernel: Pair, dilation: Pair) -> None:
+    """Torch pools refuse padding beyond half of the window."""
+    if any(pad[axis] > reach(kernel[axis], dilation[axis]) // 2 for axis in (0, 1)):
+        raise Misfit(f"pad {list(pad)} is more than half of the window {list(kernel)}")
+
+
+def whole(x: Shape) -> Window:
+    """One window over the whole grid of ``x``."""
+    return Window((x[1], x[2]), (Fraction(x[1]), Fraction(x[2])))

@@ -1,0 +1,134 @@
+"""Layers that move or join values: flatten, concat, add, multiply, channel shuffle, upsampling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from functools import reduce
+from math import prod
+from operator import add, mul
+from typing import Any, Literal
+
+from costcalc.errors import Misfit
+from costcalc.layers.base import Layer, Size, Steps, TorchModule, chw, divided
+from costcalc.layers.pool import whole
+from costcalc.layers.window import POINT, Window
+from costcalc.records import Shape
+
+
+class Flatten(Layer):
+    """A feature map as a vector; nothing is moved."""
+
+    kind = "flatten"
+    view = True
+
+    def output_shape(self, *xs: Shape) -> Shape:
+        return (prod(xs[0]),)
+
+    def window(self, *xs: Shape) -> Window:
+        # what follows sees the whole map
+        return whole(xs[0]) if len(xs[0]) == 3 else POINT
+
+    def module(self, torch: Any, *xs: Shape) -> TorchModule:
+        return torch.nn.Flatten()
+
+
+class Concat(Layer):
+    """Maps of one grid, or vectors, one behind the other along the channels."""
+
+    kind = "concat"
+    inputs = (2, None)
+
+    def output_shape(self, *xs: Shape) -> Shape:
+        if len({x[1:] for x in xs}) > 1:
+            raise Misfit(f"needs inputs of one grid, got {_listed(xs)}")
+        return (sum(x[0] for x in xs), *xs[0][1:])
+
+    def module(self, torch: Any, *xs: Shape) -> Callable[..., Any]:
+        return lambda *tensors: torch.cat(tensors, dim=1)
+
+
+class Add(Layer):
+    """Elementwise sum of equal shapes; one other operation per element and further input."""
+
+    kind = "add"
+    inputs = (2, None)
+    in_place = True
+
+    def output_shape(self, *xs: Shape) -> Shape:
+        if len(set(xs)) > 1:
+            raise Misfit(f"needs inputs of one shape, got {_listed(xs)}")
+        return xs[0]
+
+    def other_ops(self, *xs: Shape) -> int:
+        return (len(xs) - 1) * prod(xs[0])
+
+    def module(self, torch: Any, *xs: Shape) -> Callable[..., Any]:
+        return lambda *tensors: reduce(add, tensors)
+
+
+class Multiply(Layer):
+    """A map times gates: a gate has the map's shape, or 1 along some dimensions.
+
+    The map is the first input; one other operation per element and gate.
+    """
+
+    kind = "multiply"
+    inputs = (2, None)
+    in_place = True
+
+    def output_shape(self, *xs: Shape) -> Shape:
+        for gate in xs[1:]:
+            fits = len(gate) == len(xs[0])
+            if not fits or any(g not in (1, x) for g, x in zip(gate, xs[0], strict=True)):
+                raise Misfit(f"a gate {list(gate)} does not spread over the map {list(xs[0])}")
+        return xs[0]
+
+    def other_ops(self, *xs: Shape) -> int:
+        return (len(xs) - 1) * prod(xs[0])
+
+    def module(self, torch: Any, *xs: Shape) -> Callable[..., Any]:
+        return lambda *tensors: reduce(mul, tensors)
+
+
+class ChannelShuffle(Layer):
+    """Channels of ``groups`` interleaved (Zhang et al. 2018, ShuffleNet); moves, computes nothing."""
+
+    kind = "channel_shuffle"
+    groups: Size
+
+    def output_shape(self, *xs: Shape) -> Shape:
+        divided(chw(xs[0])[0], self.groups, "input")
+        return xs[0]
+
+    def module(self, torch: Any, *xs: Shape) -> TorchModule:
+        return torch.nn.ChannelShuffle(self.groups)
+
+
+class Upsample(Layer):
+    """A grid ``scale`` times as fine; bilinear blends four neighbours: seven operations per element.
+
+    (Four products and three sums; the nearest neighbour is only copied.)
+    """
+
+    kind = "upsample"
+    scale: Steps
+    mode: Literal["nearest", "bilinear"] = "nearest"
+
+    def output_shape(self, *xs: Shape) -> Shape:
+        channels, height, width = chw(xs[0])
+        return (channels, height * self.scale[0], width * self.scale[1])
+
+    def other_ops(self, *xs: Shape) -> int:
+        return 7 * prod(self.output_shape(*xs)) if self.mode == "bilinear" else 0
+
+    def window(self, *xs: Shape) -> Window:
+        taps = 2 if self.mode == "bilinear" else 1
+        return Window((taps, taps), (Fraction(1, self.scale[0]), Fraction(1, self.scale[1])))
+
+    def module(self, torch: Any, *xs: Shape) -> TorchModule:
+        return torch.nn.Upsample(scale_factor=tuple(float(s) for s in self.scale), mode=self.mode)
+
+
+def _listed(xs: tuple[Shape, ...]) -> str:
+    return ", ".join(str(list(x)) for x in xs)

@@ -1,0 +1,176 @@
+"""What passes from room to room: frozen records without behaviour beyond arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from fractions import Fraction
+from typing import Literal
+
+Shape = tuple[int, ...]  # without batch: (C, H, W) or (features,)
+Producer = Literal["formula", "trace"]
+Cell = int | float | Fraction | str | bool | None | tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Exact additive counts, per sample, of a forward pass in inference mode.
+
+    ``weights``, ``biases`` and ``norm`` (learnable scale and shift) are elements; ``macs`` are
+    multiply-adds of convolutions and linear layers; ``other_ops`` all other scalar operations;
+    ``reads`` and ``writes`` are activation elements taken and given.
+    """
+
+    weights: int
+    biases: int
+    norm: int
+    macs: int
+    other_ops: int
+    reads: int
+    writes: int
+
+    @property
+    def params(self) -> int:
+        """Learnable elements."""
+        return self.weights + self.biases + self.norm
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Cost)))
+
+
+NOTHING = Cost(0, 0, 0, 0, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One layer of a graph and its cost."""
+
+    name: str
+    kind: str
+    output_shape: Shape
+    cost: Cost
+
+
+@dataclass(frozen=True, slots=True)
+class CostTable:
+    """The cost of every layer of one graph, in graph order, by one producer."""
+
+    graph: str
+    by: Producer
+    rows: tuple[Row, ...]
+
+    @property
+    def total(self) -> Cost:
+        """The sum over all rows."""
+        return sum((row.cost for row in self.rows), NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """What does not add up: measured on the longest path through a part of a graph.
+
+    ``receptive_field`` is (height, width) in input pixels of that part, None without a grid;
+    ``depth`` counts weighted layers; ``peak_activations`` are elements alive at once while it runs.
+    """
+
+    receptive_field: tuple[int, int] | None
+    depth: int
+    nonlinearities: int
+    peak_activations: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A layer, a block or a whole graph, with cost and structure: what metrics are taken of."""
+
+    name: str
+    kind: str
+    output_shape: Shape
+    cost: Cost
+    structure: Structure
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A published figure: ``metric`` of ``target`` (a block, or the whole graph) with its source.
+
+    ``within`` is the relative tolerance; None means half a unit of the last printed digit.
+    ``holds`` records whether the figure is known to hold; ``note`` explains where it does not.
+    """
+
+    target: str
+    metric: str
+    published: str
+    source: str
+    within: Fraction | None
+    holds: bool
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A judgement: ``passed`` and the figures behind it (``limit`` is None for agreement)."""
+
+    subject: str
+    metric: str
+    passed: bool
+    actual: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimVerdict:
+    """A claim beside the exact value: ``confirmed`` now, ``expected`` as its data says."""
+
+    claim: Claim
+    exact: int
+    confirmed: bool
+
+    @property
+    def passed(self) -> bool:
+        """Whether the outcome is the recorded one."""
+        return self.confirmed == self.claim.holds
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """A quantity of one layer on which two producers differ."""
+
+    layer: str
+    quantity: str
+    values: Mapping[str, int | Shape]
+
+
+Style = Literal["name", "text", "shape", "count", "percent", "ratio", "number"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a grid: ``key`` in data formats, ``label`` for eyes, ``style`` of its cells."""
+
+    key: str
+    label: str
+    style: Style
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table of raw values; ``total`` is its last row, ``notes`` stand below it."""
+
+    key: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    total: tuple[Cell, ...] | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a command shows: a kind (the name of its schema), facts, grids and a closing verdict."""
+
+    kind: str
+    grids: tuple[Grid, ...]
+    facts: Mapping[str, Cell]
+    summary: str = ""
+    passed: bool = True

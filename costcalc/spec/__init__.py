@@ -1,0 +1,181 @@
+"""A preset's name or a YAML file → a :class:`~costcalc.graph.Graph`. One loader for both."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from costcalc.errors import CostcalcError, Problem, did_you_mean, shortened
+from costcalc.graph import About, Graph, renamed
+from costcalc.layers import KINDS
+from costcalc.spec import expand, library
+from costcalc.spec.blueprint import Block, Blueprint, bind, block_of, find_block, value_of
+from costcalc.spec.library import presets, shipped_blocks
+from costcalc.spec.schema import FileEntry, file_entry
+from costcalc.spec.source import Item, read
+
+__all__ = ["about", "load", "presets", "shipped_blocks", "text"]
+
+MAX_BASES = 8
+
+
+def load(name: str, overrides: Mapping[str, str] | None = None, training: bool = False) -> Graph:
+    """The architecture that ``name`` means: a preset, a YAML file, ``-`` for standard input.
+
+    ``overrides`` set declared parameters and layers' fields (``{"classes": "10"}``) in YAML's
+    notation; so does a suffix, ``naive@module=inception_4e``. ``training`` keeps the layers that
+    exist only in training. Raises :class:`CostcalcError` with every independent error.
+    """
+    stem, given = _split(name)
+    items = _items({**given, **(overrides or {})})
+    blueprint = _resolve(library.find(stem), items, ())
+    graph = expand.graph_of(blueprint, items, training)
+    return renamed(graph, blueprint.name + name[len(stem) :])
+
+
+def text(name: str) -> str:
+    """The YAML of a spec as it stands, to start one's own from."""
+    return library.text_of(library.find(name))
+
+
+def about(name: str) -> About:
+    """What a spec says of itself, without unfolding it."""
+    path = library.find(name)
+    return _about(file_entry(read(library.text_of(path), library.shown(path))), path)
+
+
+def _split(name: str) -> tuple[str, dict[str, str]]:
+    """``"naive@module=inception_4e,size=7"`` → the name and its overrides."""
+    stem, mark, rest = name.rpartition("@")
+    if not mark or "=" not in rest or Path(name).exists():
+        return name, {}
+    pairs = (part.partition("=") for part in re.split(r",(?![^\[]*\])", rest))
+    return stem, {key: value for key, _, value in pairs}
+
+
+def _items(overrides: Mapping[str, str]) -> dict[str, Item]:
+    return {path: _item(path, value) for path, value in overrides.items()}
+
+
+def _item(path: str, value: str) -> Item:
+    shown = f"--set {path}={value}"
+    if not path.strip() or not value.strip():
+        raise CostcalcError(f"{shortened(shown)}: write --set PATH=VALUE, for example --set classes=10")
+    return read(value, shown if len(shown) <= 80 else f"--set {path}")
+
+
+def _resolve(path: Path, overrides: Mapping[str, Item], chain: tuple[Path, ...]) -> Blueprint:
+    """The file with its bases merged in; ``overrides`` matter where a part is chosen by one."""
+    item = read(library.text_of(path), library.shown(path))
+    entry = file_entry(item)
+    if path in chain or len(chain) >= MAX_BASES:
+        way = " → ".join(library.shown(link) for link in (*chain, path))
+        raise CostcalcError([Problem(f"'base' leads in a circle or too deep: {way}", "base", item.at(("base",)))])
+    own = item.mapping()
+    if entry.base is None:
+        _check_complete(entry, item)
+        return _merged(None, entry, item, path)
+    with_place = own["base"]
+    try:
+        base_path = library.find(entry.base, beside=None if path == Path(library.STDIN) else path)
+    except CostcalcError as error:
+        raise CostcalcError([with_place.problem(str(error), "base")]) from None
+    base = _resolve(base_path, {}, (*chain, path))
+    if entry.part is not None:
+        base = _part(base, entry, item, path, overrides)
+    return _merged(base, entry, item, path)
+
+
+def _check_complete(entry: FileEntry, item: Item) -> None:
+    own = item.mapping()
+    problems = [
+        Problem(f"needs '{key}', or a 'base' to take it from", "", item.place)
+        for key in ("input", "layers")
+        if key not in own
+    ]
+    if entry.part is not None:
+        problems.append(own["part"].problem("'part' needs a 'base' to take the part from", "part"))
+    if "layers" in own and not entry.layers:
+        problems.append(own["layers"].problem("has no layers", "layers"))
+    if problems:
+        raise CostcalcError(problems)
+
+
+def _merged(base: Blueprint | None, entry: FileEntry, item: Item, path: Path) -> Blueprint:
+    """The file laid over its base: entries of the same name replace, ``null`` removes."""
+    own = item.mapping()
+    over = {key: own[key].mapping() if key in own else {} for key in ("params", "layers")}
+    outputs = tuple(own["outputs"].value) if "outputs" in own else base.outputs if base else ()  # type: ignore[arg-type]
+    return Blueprint(
+        name=entry.name or path.stem,
+        input=own["input"] if base is None or "input" in own else base.input,
+        params=_laid_over(base.params if base else {}, over["params"]),
+        layers=_laid_over(base.layers if base else {}, over["layers"]),
+        blocks={**(base.blocks if base else {}), **_blocks(base.blocks if base else {}, entry, item, path)},
+        outputs=outputs,  # type: ignore[arg-type]
+        training=entry.training,
+        about=_about(entry, path),
+    )
+
+
+def _laid_over(below: Mapping[str, Item], above: Mapping[str, Item]) -> dict[str, Item]:
+    return {key: value for key, value in {**below, **above}.items() if value.value is not None}
+
+
+def _blocks(below: Mapping[str, Block], entry: FileEntry, item: Item, path: Path) -> dict[str, Block]:
+    """The file's own blocks; a bare word makes one name stand for another block."""
+    found: dict[str, Block] = {}
+    for name, block in entry.blocks.items():
+        here = item.mapping()["blocks"].mapping()[name]
+        if name in KINDS:
+            raise CostcalcError([here.problem(f"'{name}' is a layer kind; give the block another name", f"blocks.{name}")])
+        if isinstance(block, str):
+            target = find_block(block, {**below, **found})
+            if target is None:
+                known = [*below, *found, *shipped_blocks()]
+                raise CostcalcError([here.problem(f"no block '{block}'{did_you_mean(block, known)}", f"blocks.{name}")])
+            found[name] = replace(target, name=name)
+        else:
+            found[name] = block_of(name, block, here, shipped=library.is_shipped(library.shown(path)))
+    return found
+
+
+def _part(
+    base: Blueprint, entry: FileEntry, item: Item, path: Path, overrides: Mapping[str, Item]
+) -> Blueprint:
+    """One block of the base on its own: fed what reaches it there, its arguments as parameters."""
+    own = item.mapping()
+    params = own["params"].mapping() if "params" in own else {}
+    env = bind({key: overrides.get(key, value) for key, value in params.items()}, {})
+    chosen = value_of(own["part"], env, "part")
+    name = str(chosen.value)
+    blocks = {**base.blocks, **_blocks(base.blocks, entry, item, path)}
+    call = base.layers.get(name)
+    block = find_block(str(call.mapping()["kind"].value), blocks) if call else None
+    graph = expand.graph_of(base, {}, training=True)
+    if call is None or block is None or name not in graph.groups:
+        known = [key for key in base.layers if key in graph.groups]
+        hint = did_you_mean(name, known) or "; there are " + ", ".join(known)
+        raise CostcalcError([Problem(f"no block {shortened(name)} in '{base.name}'{hint}", "part", chosen.place)])
+    shape = graph.shape_of(graph.groups[name].source)
+    place = own["part"].place
+    given = {key: value for key, value in call.mapping().items() if key in block.args}
+    defaults = {key: value for key, value in block.args.items() if value is not None}
+    return Blueprint(
+        name=name,
+        input=Item([Item(size, place, {}) for size in shape], place, {}),
+        params={**base.params, **defaults, **given},
+        layers=block.layers,
+        blocks=blocks,
+        outputs=() if block.output is None else (block.output,),
+        training=False,
+        about=About(),
+    )
+
+
+def _about(entry: FileEntry, path: Path) -> About:
+    claims = tuple(claim for found in entry.claims for claim in found.claims())
+    return About(entry.summary, entry.family, entry.source, library.shown(path), claims)
+

@@ -1,0 +1,289 @@
+"""Blueprint → graph: blocks unfolded, repeats written out, sources resolved, values filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from costcalc.errors import CostcalcError, Place, Problem, did_you_mean, shortened
+from costcalc.graph import INPUT, Graph, Group, Step, wire
+from costcalc.layers import KINDS, Layer
+from costcalc.spec.blueprint import Block, Blueprint, Bound, Env, bind, find_block, input_shape, known_kinds, value_of
+from costcalc.spec.names import check_name
+from costcalc.spec.schema import told
+from costcalc.spec.source import Item, unknown_key
+
+MAX_LAYERS = 10_000
+MAX_NESTING = 12  # blocks within blocks
+WIRING = ("kind", "from", "repeat", "training")
+
+Overrides = Mapping[str, Item]
+
+
+class TooLarge(CostcalcError):
+    """The unfolding ends here; nothing that follows is worth reporting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where a layer table is unfolded: dotted prefix, parameters, and the node that flows in.
+
+    ``stack`` names the blocks being unfolded, ``anchor`` the user's own line while inside a
+    shipped block, so that a message points at what the user wrote.
+    """
+
+    prefix: str
+    env: Env
+    entry: str | None
+    training: bool = False
+    stack: tuple[str, ...] = ()
+    anchor: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One entry of a layer table, evaluated: wiring apart from the fields of its kind."""
+
+    path: str
+    kind: str
+    fields: Mapping[str, Bound]
+    keys: Mapping[str, Place]
+    source: Bound | None
+    repeat: int | None
+    training: bool
+    place: Place
+
+
+def graph_of(blueprint: Blueprint, overrides: Overrides, training: bool) -> Graph:
+    """The wired graph; raises :class:`CostcalcError` with every independent error."""
+    params = {key: overrides.get(key, item) for key, item in blueprint.params.items()}
+    env = bind(params, {})
+    shape = input_shape(overrides.get(INPUT, blueprint.input), env)
+    unfolding = _Unfolding(blueprint.blocks, overrides, used={*params, INPUT}, settable=[*params, INPUT])
+    scope = Scope("", env, INPUT)
+    last = unfolding.table(blueprint.layers, scope)
+    ends = [unfolding.gives_by_name(item, scope, blueprint.layers, "outputs") for item in blueprint.outputs]
+    unfolding.check_overrides()
+    if unfolding.problems:
+        raise CostcalcError(dict.fromkeys(unfolding.problems))
+    outputs = [name for name in (ends or [last]) if name is not None]
+    wanted = training or blueprint.training
+    return wire(blueprint.name, shape, unfolding.steps, unfolding.groups, outputs, blueprint.about, wanted)
+
+
+@dataclass
+class _Unfolding:
+    """The state of one unfolding: steps and groups so far, what each path gives, problems."""
+
+    blocks: Mapping[str, Block]
+    overrides: Overrides
+    used: set[str]  # override paths that found their place
+    settable: list[str]
+    steps: list[Step] = field(default_factory=list)
+    groups: list[Group] = field(default_factory=list)
+    gives: dict[str, str | None] = field(default_factory=dict)  # path → node, None if broken
+    training: set[str] = field(default_factory=set)  # nodes that exist only in training
+    problems: list[Problem] = field(default_factory=list)
+    visits: int = 0
+
+    def table(self, layers: Mapping[str, Item], scope: Scope) -> str | None:
+        """Unfold a layer table in order; returns the node its last layer gives, None if broken."""
+        above = {False: scope.entry, True: scope.entry}  # without and with training-only layers
+        for name, item in layers.items():
+            path, training = scope.prefix + name, scope.training
+            self.gives[path] = None  # a broken layer silences what follows from it
+            try:
+                call = self.parsed(name, item, scope)
+                training = call.training
+                sources = self.sources(call, scope, above[training], layers)
+                self.gives[path] = self.repeated(call, sources, scope)
+            except TooLarge:
+                raise
+            except CostcalcError as error:
+                self.problems += error.problems
+            above[True] = self.gives[path]
+            if training == scope.training:
+                above[False] = self.gives[path]
+        return above[scope.training]
+
+    def parsed(self, name: str, item: Item, scope: Scope) -> Call:
+        """An entry with overrides applied and every value evaluated."""
+        path = scope.prefix + name
+        check_name(name, item.place, path)
+        items = {**item.mapping(), **self.overriding(path)}
+        if "kind" not in items:
+            raise CostcalcError([item.problem("needs 'kind'", path)])
+        values = {key: value_of(value, scope.env, f"{path}.{key}") for key, value in items.items()}
+        return Call(
+            path=path,
+            kind=_typed(values["kind"], str, "the name of a layer kind or block", f"{path}.kind"),
+            fields={key: bound for key, bound in values.items() if key not in WIRING},
+            keys={key: item.keys.get(key, value.place) for key, value in items.items()},
+            source=values.get("from"),
+            repeat=_times(values.get("repeat"), path),
+            training=scope.training or self.flag(values.get("training"), path),
+            place=scope.anchor or item.place,
+        )
+
+    def overriding(self, path: str) -> dict[str, Item]:
+        """The overrides of this layer's fields."""
+        mine = {key for key in self.overrides if key.rpartition(".")[0] == path}
+        self.used |= mine
+        return {key.rpartition(".")[2]: self.overrides[key] for key in mine}
+
+    def flag(self, bound: Bound | None, path: str) -> bool:
+        return bound is not None and _typed(bound, bool, "true or false", f"{path}.training")
+
+    def sources(
+        self, call: Call, scope: Scope, above: str | None, layers: Mapping[str, Item]
+    ) -> tuple[str, ...] | None:
+        """The nodes that feed a call; None where one of them is broken."""
+        if call.source is None:
+            return None if above is None else (above,)
+        names = call.source.value if isinstance(call.source.value, list) else [call.source.value]
+        where = f"{call.path}.from"
+        items = [Item(_typed(Bound(name, call.source.place), str, "the name of a layer", where), call.source.place, {}) for name in names]
+        found = [self.gives_by_name(item, scope, layers, where) for item in items]
+        if not found:
+            raise CostcalcError([Problem("names no layer", where, call.source.place)])
+        hidden = [name for name in found if name in self.training and not call.training]
+        if hidden:
+            message = f"takes '{hidden[0]}', which exists only in training; mark this layer `training: true` too"
+            raise CostcalcError([Problem(message, where, call.source.place)])
+        return None if None in found else tuple(name for name in found if name is not None)
+
+    def gives_by_name(self, item: Item, scope: Scope, layers: Mapping[str, Item], where: str) -> str | None:
+        """The node that a layer's name stands for in a scope; None if that layer is broken."""
+        name = str(item.value)
+        if name == INPUT:
+            return scope.entry
+        if scope.prefix + name in self.gives:
+            return self.gives[scope.prefix + name]
+        if name in layers:
+            message = f"'{name}' stands below; a layer takes only what is above it"
+        else:
+            above = [path.removeprefix(scope.prefix) for path in self.gives if path.startswith(scope.prefix)]
+            message = f"no layer {shortened(name)} above{did_you_mean(name, [*above, INPUT])}"
+        raise CostcalcError([item.problem(message, where)])
+
+    def repeated(self, call: Call, sources: tuple[str, ...] | None, scope: Scope) -> str | None:
+        """The call once, or ``name.1`` … ``name.n`` one behind the other; returns the last node."""
+        if call.repeat is None:
+            return self.once(call, call.path, sources, scope)
+        fed, given = sources, None
+        for index in range(1, call.repeat + 1):
+            given = self.once(call, f"{call.path}.{index}", fed, scope)
+            fed = None if given is None else (given,)
+        if given is not None and sources:
+            self.groups.append(Group(call.path, f"{call.kind} ×{call.repeat}", sources[0], given))
+        return given
+
+    def once(self, call: Call, path: str, sources: tuple[str, ...] | None, scope: Scope) -> str | None:
+        self.visits += 1
+        if self.visits > MAX_LAYERS:
+            raise TooLarge([Problem(f"unfolds to more than {MAX_LAYERS:,} layers", call.path, call.place)])
+        block = find_block(call.kind, self.blocks) if call.kind not in KINDS else None
+        if block is not None:
+            return self.block(block, call, path, sources, scope)
+        if call.kind not in KINDS:
+            known = known_kinds(self.blocks)
+            hint = did_you_mean(call.kind, known) or "; `costcalc kinds` lists them"
+            raise CostcalcError([Problem(f"no kind or block {shortened(call.kind)}{hint}", call.path, call.keys["kind"])])
+        layer = self.layer(call)
+        if sources is None:
+            return None
+        self.steps.append(Step(path, layer, sources, call.training, call.place))
+        if call.training:
+            self.training.add(path)
+        self.gives[path] = path
+        return path
+
+    def layer(self, call: Call) -> Layer:
+        """The validated layer; all its errors at once."""
+        kind = KINDS[call.kind]
+        if self.overrides:
+            self.settable += [f"{call.path}.{name}" for name in kind.model_fields]
+        try:
+            return kind.model_validate({key: bound.value for key, bound in call.fields.items()})
+        except ValidationError as error:
+            raise CostcalcError([_misfit(call, dict(detail), list(kind.model_fields)) for detail in error.errors()]) from None
+
+    def block(
+        self, block: Block, call: Call, path: str, sources: tuple[str, ...] | None, scope: Scope
+    ) -> str | None:
+        """Unfold a block's own table under the call's path."""
+        if block.name in scope.stack or len(scope.stack) >= MAX_NESTING:
+            way = " → ".join([*scope.stack, block.name])
+            why = "uses itself" if block.name in scope.stack else f"is nested deeper than {MAX_NESTING}"
+            raise CostcalcError([Problem(f"block '{block.name}' {why}: {way}", call.path, call.place)])
+        if sources is not None and len(sources) != 1:
+            message = f"a block takes one input, got {len(sources)}; join them with concat, add or multiply first"
+            raise CostcalcError([Problem(message, call.path, call.place)])
+        entry = sources[0] if sources else None
+        anchor = call.place if block.shipped else None
+        env = self.arguments(block, call)
+        inner = Scope(f"{path}.", env, entry, call.training, (*scope.stack, block.name), scope.anchor or anchor)
+        given = self.table(block.layers, inner)
+        if block.output is not None:
+            given = self.gives_by_name(block.output, inner, block.layers, f"{path}.output")
+        if given is not None and entry is not None:
+            self.groups.append(Group(path, call.kind, entry, given))
+        self.gives[path] = given
+        return given
+
+    def arguments(self, block: Block, call: Call) -> Env:
+        """The block's parameters: given ones, then defaults, which may use those before them."""
+        if self.overrides:
+            self.settable += [f"{call.path}.{name}" for name in block.args]
+        what = f"block '{call.kind}'"
+        problems = [
+            Problem(unknown_key(key, list(block.args), what), call.path, call.keys[key])
+            for key in call.fields
+            if key not in block.args
+        ]
+        missing = [name for name, default in block.args.items() if default is None and name not in call.fields]
+        problems += [Problem(f"{what} needs '{name}'", call.path, call.place) for name in missing]
+        if problems:
+            raise CostcalcError(problems)
+        env: dict[str, Bound] = {}
+        for name, default in block.args.items():
+            if name in call.fields:
+                env[name] = call.fields[name]
+            elif default is not None:
+                env[name] = value_of(default, env, f"{call.path}.{name}")
+        return env
+
+    def check_overrides(self) -> None:
+        """Every override must have found its place."""
+        for path, item in self.overrides.items():
+            if path not in self.used:
+                hint = did_you_mean(path, self.settable) or "; a path is a declared parameter or LAYER.FIELD"
+                self.problems.append(item.problem(f"nothing to set at '{path}'{hint}"))
+
+
+def _misfit(call: Call, detail: dict[str, Any], known: Sequence[str]) -> Problem:
+    key = str(detail["loc"][0]) if detail["loc"] else ""
+    if detail["type"] == "extra_forbidden":
+        return Problem(unknown_key(key, known, call.kind), call.path, call.keys[key])
+    if detail["type"] == "missing":
+        return Problem(f"{call.kind} needs '{key}'", call.path, call.place)
+    place = call.fields[key].place if key in call.fields else call.place
+    return Problem(told(detail), f"{call.path}.{key}", place)
+
+
+def _typed(bound: Bound, wanted: type, what: str, path: str) -> Any:
+    if isinstance(bound.value, wanted):
+        return bound.value
+    raise CostcalcError([Problem(f"should be {what}, not {shortened(bound.value)}", path, bound.place)])
+
+
+def _times(bound: Bound | None, path: str) -> int | None:
+    if bound is None:
+        return None
+    if type(bound.value) is int and 1 <= bound.value <= MAX_LAYERS:
+        return bound.value
+    message = f"should be a whole number from 1 to {MAX_LAYERS:,}, not {shortened(bound.value)}"
+    raise CostcalcError([Problem(message, f"{path}.repeat", bound.place)])

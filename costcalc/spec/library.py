@@ -1,0 +1,74 @@
+"""Where specs lie: the shipped presets and blocks by name, the user's files by path."""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from pathlib import Path
+
+from costcalc.errors import CostcalcError, Problem, did_you_mean, shortened
+from costcalc.spec.source import MAX_BYTES, Item, read
+
+_HERE = Path(__file__).resolve().parent.parent
+_PRESETS, _BLOCKS = _HERE / "presets", _HERE / "blocks"
+STDIN = "-"
+
+
+def presets() -> list[str]:
+    """Names of the shipped architectures, sorted."""
+    return sorted(path.stem for path in _PRESETS.glob("*.yaml"))
+
+
+def shipped_blocks() -> list[str]:
+    """Names of the shipped blocks, sorted."""
+    return sorted(path.stem for path in _BLOCKS.glob("*.yaml"))
+
+
+@cache
+def shipped_block(name: str) -> Item | None:
+    """The file of a shipped block, or None if there is none of that name."""
+    path = _BLOCKS / f"{name}.yaml"
+    return read(path.read_text(encoding="utf-8"), shown(path)) if name in shipped_blocks() else None
+
+
+def find(name: str, beside: Path | None = None) -> Path:
+    """The file that a preset's name or a path (``-`` for standard input) means.
+
+    Paths are relative to the file ``beside`` if given. Raises :class:`CostcalcError`.
+    """
+    path = Path(name) if beside is None else beside.parent / name
+    if name == STDIN:
+        return Path(STDIN)
+    if name in presets():
+        return _PRESETS / f"{name}.yaml"
+    if name.endswith((".yaml", ".yml")) or "/" in name or path.is_file():
+        return path
+    hint = did_you_mean(name, presets()) or "; `costcalc list` shows the presets"
+    raise CostcalcError(f"no preset or file {shortened(name)}{hint}")
+
+
+def text_of(path: Path) -> str:
+    """The text of a spec file; raises :class:`CostcalcError` if it cannot be read."""
+    try:
+        if path == Path(STDIN):
+            return sys.stdin.read(MAX_BYTES + 1)
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise CostcalcError([Problem("is not UTF-8 text", str(path))]) from None
+    except OSError as error:
+        raise CostcalcError([Problem(f"cannot be read: {error.strerror}", str(path))]) from None
+    except ValueError as error:  # a NUL in the path
+        raise CostcalcError([Problem(f"cannot be read: {error}", shortened(str(path)))]) from None
+
+
+def shown(path: Path) -> str:
+    """The name that messages carry: short for what is shipped."""
+    if path == Path(STDIN):
+        return "<stdin>"
+    return str(path.relative_to(_HERE)) if path.is_relative_to(_HERE) else str(path)
+
+
+def is_shipped(file: str) -> bool:
+    """Whether a file name in a message is that of a shipped file."""
+    return file.startswith((f"{_PRESETS.name}/", f"{_BLOCKS.name}/")) and (_HERE / file).is_file()

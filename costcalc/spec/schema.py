@@ -1,0 +1,175 @@
+"""The shape of a spec file, validated with every error at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainValidator,
+    Tag,
+    ValidationError,
+)
+from pydantic_core import ErrorDetails
+
+from costcalc import units
+from costcalc.errors import CostcalcError, Misfit, Place, Problem, shortened
+from costcalc.records import Claim
+from costcalc.spec.source import Item, unknown_key
+
+PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+CLAIMED = ("macs", "params", "weights", "activations")
+
+
+def _figure(value: object) -> object:
+    """A number written without quotes as the text it stands for: 1.5e9 → ``"1.5e+09"``."""
+    return f"{value:.15g}" if type(value) in (int, float) else value
+
+
+def _published(value: str) -> str:
+    units.published(value)
+    return value
+
+
+def _percentage(value: str) -> str:
+    if not re.fullmatch(r"[0-9]{1,2}(\.[0-9]{1,4})?\s*%", value):
+        raise Misfit(f"should be a percentage like '5%', not {shortened(value)}")
+    return value
+
+
+def _arguments(value: object) -> list[str] | dict[str, Any]:
+    if not isinstance(value, (list, dict)):
+        raise Misfit(f"should be a list of names, or a mapping of names to defaults, not {shortened(value)}")
+    for name in value:
+        if not isinstance(name, str) or not PARAMETER.fullmatch(name):
+            raise Misfit(f"the name {shortened(name)} should be letters, digits and '_', as in $name")
+    return value
+
+
+Text = Annotated[str, Field(max_length=2000)]
+Figure = Annotated[Text, BeforeValidator(_figure), AfterValidator(_published)]
+Percentage = Annotated[Text, AfterValidator(_percentage)]
+Arguments = Annotated[Any, PlainValidator(_arguments)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
+
+
+class ClaimEntry(_Strict):
+    """A published figure as it stands in a file: ``{of: inception_3a, macs: 128M, source: Table 1}``."""
+
+    of: Text = "total"
+    macs: Figure | None = None
+    params: Figure | None = None
+    weights: Figure | None = None
+    activations: Figure | None = None
+    within: Percentage | None = None
+    source: Text = ""
+    holds: bool = True
+    note: Text = ""
+
+    def claims(self) -> Iterable[Claim]:
+        """One claim per figure."""
+        within = None if self.within is None else Fraction(self.within.rstrip("% ")) / 100
+        for metric in CLAIMED:
+            figure = getattr(self, metric)
+            if figure is not None:
+                yield Claim(self.of, metric, figure, self.source, within, self.holds, self.note)
+
+
+class BlockEntry(_Strict):
+    """A block: its arguments (null means required) and its wiring."""
+
+    args: Arguments = {}
+    layers: dict[str, Any]
+    output: Text | None = None
+
+
+# a block of one's own, or the name of the block that this one stands for
+Alias = Annotated[
+    Annotated[Text, Tag("name")] | Annotated[BlockEntry, Tag("block")],
+    Discriminator(lambda value: "name" if isinstance(value, str) else "block"),
+]
+
+
+class FileEntry(_Strict):
+    """A spec file; ``layers`` and ``input`` may come from ``base``."""
+
+    name: Text | None = None
+    summary: Text = ""
+    family: Text = ""
+    source: Text = ""
+    base: Text | None = None
+    part: Text | None = None
+    training: bool = False
+    input: Any = None
+    params: Annotated[dict[str, Any], AfterValidator(_arguments)] = {}
+    layers: dict[str, Any] = {}
+    outputs: list[Text] = []
+    blocks: dict[str, Alias] = {}
+    claims: list[ClaimEntry] = []
+
+
+def file_entry(item: Item) -> FileEntry:
+    """The file as a validated entry; all errors at once, each at its place."""
+    item.mapping()
+    try:
+        return FileEntry.model_validate(item.plain())
+    except ValidationError as error:
+        raise CostcalcError([_located(detail, item) for detail in error.errors()]) from None
+
+
+def _located(detail: ErrorDetails, item: Item) -> Problem:
+    path = detail["loc"]
+    if path[0] == "blocks" and len(path) > 2:
+        path = (*path[:2], *path[3:])  # pydantic names the member of the union too
+    if detail["type"] != "extra_forbidden":
+        return Problem(told(detail), dotted(path), item.at(path))
+    model = {"blocks": BlockEntry, "claims": ClaimEntry}[str(path[0])] if path[1:] else FileEntry
+    what = {BlockEntry: "a block", ClaimEntry: "a claim", FileEntry: "a spec"}[model]
+    message = unknown_key(str(path[-1]), list(model.model_fields), what)
+    return Problem(message, dotted(path[:-1]), key_place(item, path))
+
+
+def told(detail: ErrorDetails) -> str:
+    """A pydantic error in this project's words."""
+    cause = detail.get("ctx", {}).get("error")
+    if isinstance(cause, Misfit):
+        return str(cause)
+    kind, value = detail["type"], shortened(detail["input"])
+    expected = {
+        "bool_type": "true or false",
+        "string_type": "a text",
+        "list_type": "a list",
+        "dict_type": "a mapping, `key: value`",
+        "model_type": "a mapping, `key: value`",
+    }.get(kind)
+    if kind == "missing":
+        return f"needs '{detail['loc'][-1]}'"
+    return f"should be {expected}, not {value}" if expected else f"{detail['msg']}, not {value}"
+
+
+def key_place(item: Item, path: tuple[Any, ...]) -> Place:
+    """The place of the last key of ``path`` itself, rather than of its value."""
+    here = item
+    for step in path[:-1]:
+        value = here.value
+        if isinstance(value, dict) and step in value:
+            here = value[step]
+        elif isinstance(value, list) and isinstance(step, int):
+            here = value[step]
+    return here.keys.get(path[-1], here.place)
+
+
+def dotted(path: Iterable[Any]) -> str:
+    """``("layers", "conv1")`` → ``"layers.conv1"``."""
+    return ".".join(str(step) for step in path)

@@ -1,0 +1,187 @@
+"""YAML text → items that know their place, with YAML's traps closed.
+
+Read event by event, never composed: aliases, tags, deep nesting and absurd sizes end the reading
+where they stand, so a hostile file costs no more than a short one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from costcalc.errors import CostcalcError, Misfit, Place, Problem, did_you_mean, shortened
+
+MAX_BYTES = 256 * 1024
+MAX_DEPTH = 16
+MAX_ITEMS = 50_000
+
+Scalar = None | bool | int | float | str
+
+_INT = re.compile(r"[-+]?(0|[1-9][0-9_]{0,29})")
+_FLOAT = re.compile(r"[-+]?[0-9]{1,30}(\.[0-9]{0,30})?([eE][-+]?[0-9]{1,2})?")
+_WORDS: dict[str, Scalar] = {"": None, "~": None, "null": None, "true": True, "false": False}
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A value as written: a scalar, a list of items or a mapping of items, and its place.
+
+    ``keys`` holds the places of a mapping's keys.
+    """
+
+    value: Scalar | list[Item] | dict[str, Item]
+    place: Place
+    keys: Mapping[str, Place]
+
+    def mapping(self) -> dict[str, Item]:
+        """The items of a mapping; for anything else a :class:`CostcalcError`."""
+        if isinstance(self.value, dict):
+            return self.value
+        raise CostcalcError([self.problem("should be a mapping, `key: value`")])
+
+    def plain(self) -> Any:
+        """The bare value: scalars, lists and dicts."""
+        if isinstance(self.value, dict):
+            return {key: item.plain() for key, item in self.value.items()}
+        if isinstance(self.value, list):
+            return [item.plain() for item in self.value]
+        return self.value
+
+    def at(self, path: tuple[Any, ...]) -> Place:
+        """The place of the value under ``path``, or of the nearest enclosing one."""
+        here = self
+        for step in path:
+            value = here.value
+            if isinstance(value, dict) and step in value:
+                here = value[step]
+            elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+                here = value[step]
+            else:
+                break
+        return here.place
+
+    def problem(self, message: str, path: str = "") -> Problem:
+        """A problem at this item's place."""
+        return Problem(message, path, self.place)
+
+
+def read(text: str, file: str) -> Item:
+    """The one document of a YAML text; ``file`` is the name that messages carry.
+
+    Raises :class:`CostcalcError` with place and remedy; all doubled keys of the file at once.
+    """
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+        raise CostcalcError([Problem(f"the file is larger than {MAX_BYTES // 1024} KiB", file)])
+    reader = _Reader(text, file)
+    try:
+        item = reader.document()
+    except yaml.YAMLError as error:
+        raise CostcalcError([reader.syntax(error)]) from None
+    if reader.problems:
+        raise CostcalcError(reader.problems)
+    return item
+
+
+class _Reader:
+    """One pass over the events of a text."""
+
+    def __init__(self, text: str, file: str) -> None:
+        self.file = file
+        self.lines = text.splitlines()
+        self.events: Iterator[Any] = iter(yaml.parse(text, Loader=_LOADER))
+        self.items = 0
+        self.problems: list[Problem] = []
+
+    def document(self) -> Item:
+        next(self.events)  # the start of the stream
+        first = next(self.events)
+        if isinstance(first, yaml.StreamEndEvent):
+            raise CostcalcError([Problem("the file is empty; a spec needs at least 'input' and 'layers'", self.file)])
+        item = self.item(next(self.events), 0)
+        next(self.events)  # the end of the document
+        second = next(self.events)
+        if not isinstance(second, yaml.StreamEndEvent):
+            raise self.error(second, "a second document begins; one file holds one spec")
+        return item
+
+    def item(self, event: Any, depth: int) -> Item:
+        self.guard(event, depth)
+        place = self.place(event)
+        if isinstance(event, yaml.SequenceStartEvent):
+            parts = [self.item(part, depth + 1) for part in self.until(yaml.SequenceEndEvent)]
+            return Item(parts, place, {})
+        if isinstance(event, yaml.MappingStartEvent):
+            return self.pairs(place, depth)
+        return Item(_scalar(event.value) if event.implicit[0] else event.value, place, {})
+
+    def pairs(self, place: Place, depth: int) -> Item:
+        values: dict[str, Item] = {}
+        keys: dict[str, Place] = {}
+        for event in self.until(yaml.MappingEndEvent):
+            if not isinstance(event, yaml.ScalarEvent):
+                raise self.error(event, "a key should be a plain word")
+            self.guard(event, depth)
+            key, key_place = event.value, self.place(event)
+            value = self.item(next(self.events), depth + 1)
+            if key in values:
+                first = keys[key].line
+                self.problems.append(
+                    Problem(f"the key {shortened(key)} stands twice; first in line {first}", "", key_place)
+                )
+            values[key], keys[key] = value, key_place
+        return Item(values, place, keys)
+
+    def until(self, end: type) -> Iterator[Any]:
+        for event in self.events:
+            if isinstance(event, end):
+                return
+            yield event
+
+    def guard(self, event: Any, depth: int) -> None:
+        self.items += 1
+        if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
+            raise self.error(event, "anchors and aliases are not read; use 'blocks:' for what repeats")
+        if event.tag is not None and event.tag != "!":
+            raise self.error(event, f"the tag {shortened(event.tag)} is not read; a spec holds plain data only")
+        if depth > MAX_DEPTH:
+            raise self.error(event, f"nested deeper than {MAX_DEPTH} levels")
+        if self.items > MAX_ITEMS:
+            raise self.error(event, f"more than {MAX_ITEMS:,} values in one file")
+
+    def place(self, event: Any) -> Place:
+        return self.spot(event.start_mark)
+
+    def spot(self, mark: Any) -> Place:
+        text = self.lines[mark.line] if mark.line < len(self.lines) else ""
+        return Place(self.file, mark.line + 1, mark.column + 1, text)
+
+    def error(self, event: Any, message: str) -> CostcalcError:
+        return CostcalcError([*self.problems, Problem(message, "", self.place(event))])
+
+    def syntax(self, error: yaml.YAMLError) -> Problem:
+        mark = getattr(error, "problem_mark", None)
+        what = getattr(error, "problem", None) or getattr(error, "reason", None) or "unreadable"
+        return Problem(f"not YAML: {what}", "", self.spot(mark) if mark else Place(self.file, 1, 1, ""))
+
+
+def _scalar(text: str) -> Scalar:
+    """YAML 1.2's plain scalars: no sexagesimals, no octals, ``yes`` is a word, ``1.5e9`` a number."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INT.fullmatch(text):
+        return int(text.replace("_", ""))
+    return float(text) if _FLOAT.fullmatch(text) else text
+
+
+def unknown_key(key: str, known: Iterator[str] | list[str], what: str) -> str:
+    """``"conv has no 'kernal'; did you mean 'kernel'?"``."""
+    known = list(known)
+    return f"{what} has no {shortened(key)}{did_you_mean(key, known) or '; it has ' + ', '.join(known)}"
+
+
+__all__ = ["Item", "Misfit", "Scalar", "read", "unknown_key"]

@@ -1,0 +1,225 @@
+"""The tracing producer: fvcore counts the real torch graph, operator by operator.
+
+fvcore's own tables bill batch norm and adaptive pooling and only warn of operators they do not
+know. Here what is paid and what is free is written out, and anything else is an error.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from fvcore.nn.jit_analysis import JitModelAnalysis
+from torch import fx, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from costcalc import torchnet
+from costcalc.errors import ENVIRONMENT, CostcalcError
+from costcalc.graph import Graph
+from costcalc.records import Cost, CostTable, Row, Shape
+
+Values = list[Any]  # of torch._C.Value: an operator's inputs or outputs
+Handle = Callable[[Values, Values], "Counter[str]"]
+MACS, OTHER = "macs", "other"
+
+
+def costs(graph: Graph) -> CostTable:
+    """The cost of every layer as traced: shapes from torch's own kernels, counts from fvcore.
+
+    Raises :class:`CostcalcError` for an operator in neither table. The process is left as found:
+    default dtype, gradient mode, random state and threads.
+    """
+    with _undisturbed():
+        net = torchnet.build(graph)
+        moved = _Moved(net)
+        moved.run(torchnet.sample(graph, "meta"))
+        counted = _counted(net, torchnet.sample(graph, "cpu"))
+        rows = tuple(_row(node.name, node.layer.kind, net, moved, counted) for node in graph.nodes)
+    return CostTable(graph.name, "trace", rows)
+
+
+def third_opinion(graph: Graph) -> dict[str, int]:
+    """MACs per layer by torch's ``FlopCounterMode`` on the meta device (it counts FLOPs: 2 per MAC)."""
+    with _undisturbed():
+        net = torchnet.build(graph)
+        counter = FlopCounterMode(display=False)
+        with counter:
+            net(torchnet.sample(graph, "meta"))
+        flops = {name: sum(ops.values()) for name, ops in counter.get_flop_counts().items()}
+    prefix = f"{type(net).__name__}."
+    return {node.name: flops.get(prefix + node.name, 0) // 2 for node in graph.nodes}
+
+
+class _Moved(fx.Interpreter):
+    """Runs the net on meta tensors and notes what each layer takes and gives."""
+
+    def __init__(self, net: fx.GraphModule) -> None:
+        super().__init__(net)
+        self.shapes: dict[str, Shape] = {}
+        self.traffic: dict[str, tuple[int, int]] = {}
+
+    def call_module(self, target: Any, args: tuple[torch.Tensor, ...], kwargs: Any) -> torch.Tensor:
+        given: torch.Tensor = super().call_module(target, args, kwargs)
+        self.shapes[target] = tuple(given.shape[1:])
+        is_view = any(_storage(given) == _storage(taken) for taken in args)
+        self.traffic[target] = (0, 0) if is_view else (sum(x.numel() for x in args), given.numel())
+        return given
+
+
+def _storage(tensor: torch.Tensor) -> int:
+    return tensor.untyped_storage()._cdata
+
+
+def _counted(net: fx.GraphModule, sample: torch.Tensor) -> dict[str, Counter[str]]:
+    """fvcore's counts per module path; unknown operators are an error that names them."""
+    net.to_empty(device=sample.device)
+    for tensor in [*net.parameters(), *net.buffers()]:
+        tensor.zero_()  # what lies in fresh memory may be slow to compute with
+    analysis = JitModelAnalysis(net, (sample,)).clear_op_handles().set_op_handle(**HANDLES)
+    analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+    found = analysis.by_module_and_operator()
+    _refuse(analysis.unsupported_ops())
+    return dict(found)
+
+
+def _refuse(unknown: Counter[str]) -> None:
+    if unknown:
+        names = ", ".join(f"{name} ({times}×)" for name, times in sorted(unknown.items()))
+        raise CostcalcError(f"the trace met operators whose cost is not known: {names}", ENVIRONMENT)
+
+
+def _row(name: str, kind: str, net: nn.Module, moved: _Moved, counted: dict[str, Counter[str]]) -> Row:
+    module = net.get_submodule(name)
+    is_norm = isinstance(module, nn.modules.batchnorm._NormBase)
+    sizes = {key: parameter.numel() for key, parameter in module.named_parameters()}
+    total, bias = sum(sizes.values()), sizes.get("bias", 0)
+    reads, writes = moved.traffic[name]
+    cost = Cost(
+        weights=0 if is_norm else total - bias,
+        biases=0 if is_norm else bias,
+        norm=total if is_norm else 0,
+        macs=counted[name][MACS],
+        other_ops=counted[name][OTHER],
+        reads=reads,
+        writes=writes,
+    )
+    return Row(name, kind, moved.shapes[name], cost)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Single precision, no gradients; everything as before afterwards, also after an exception."""
+    dtype = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
+
+
+def _sizes(value: Any) -> list[int]:
+    return list(value.type().sizes())
+
+
+def _elements(value: Any) -> int:
+    return math.prod(_sizes(value))
+
+
+def _given(value: Any) -> bool:
+    """Whether an optional tensor was passed."""
+    return str(value.type()) != "NoneType"
+
+
+def _list(value: Any) -> list[int]:
+    """A constant list of integers among an operator's inputs."""
+    node = value.node()
+    if node.kind() == "prim::ListConstruct":
+        return [int(part.toIValue()) for part in node.inputs()]
+    return list(value.toIValue())
+
+
+def _convolution(inputs: Values, outputs: Values) -> Counter[str]:
+    """``_convolution(x, w, bias, stride, pad, dilation, transposed, …)``: w is [out, in/groups, kh, kw].
+
+    Transposed, w is [in, out/groups, kh, kw] and every input element meets its filters once.
+    """
+    x, weight, bias = inputs[:3]
+    billed = x if inputs[6].toIValue() else outputs[0]
+    return Counter(
+        {MACS: _elements(billed) * math.prod(_sizes(weight)[1:]), OTHER: _elements(outputs[0]) * _given(bias)}
+    )
+
+
+def _convolution_mode(inputs: Values, outputs: Values) -> Counter[str]:
+    """``_convolution_mode(x, w, bias, …)``: padding by name, never transposed."""
+    macs = _elements(outputs[0]) * math.prod(_sizes(inputs[1])[1:])
+    return Counter({MACS: macs, OTHER: _elements(outputs[0]) * _given(inputs[2])})
+
+
+def _linear(inputs: Values, outputs: Values) -> Counter[str]:
+    """``linear(x, w, bias)``: w is [out, in]."""
+    macs = _elements(outputs[0]) * _sizes(inputs[1])[1]
+    return Counter({MACS: macs, OTHER: _elements(outputs[0]) * _given(inputs[2])})
+
+
+def _each(operations: int) -> Handle:
+    """So many operations per output element."""
+    return lambda inputs, outputs: Counter({OTHER: operations * _elements(outputs[0])})
+
+
+def _taps(inputs: Values, outputs: Values) -> Counter[str]:
+    """One operation per element of the window, ``kernel_size`` being the second input."""
+    return Counter({OTHER: math.prod(_list(inputs[1])) * _elements(outputs[0])})
+
+
+def _adaptive(inputs: Values, outputs: Values) -> Counter[str]:
+    """The windows that ``adaptive_avg_pool2d`` really averages, position by position."""
+    channels, high, wide = _sizes(inputs[0])[1:]
+    _, out_high, out_wide = _sizes(outputs[0])[1:]
+    read = 0
+    for row in range(out_high):
+        height = math.ceil((row + 1) * high / out_high) - math.floor(row * high / out_high)
+        for column in range(out_wide):
+            width = math.ceil((column + 1) * wide / out_wide) - math.floor(column * wide / out_wide)
+            read += height * width
+    return Counter({OTHER: channels * read})
+
+
+_FREE: Handle = lambda inputs, outputs: Counter()  # noqa: E731  (a table entry, not a function)
+
+PAID: dict[str, Handle] = {
+    "aten::_convolution": _convolution,
+    "aten::_convolution_mode": _convolution_mode,
+    "aten::linear": _linear,
+}
+COUNTED_APART: dict[str, Handle] = {
+    **dict.fromkeys(
+        [
+            f"aten::{name}"
+            for name in "relu hardtanh leaky_relu elu gelu silu sigmoid tanh softplus hardswish hardsigmoid prelu "
+            "relu6 add mul div pow".split()
+        ],
+        _each(1),
+    ),
+    "aten::batch_norm": _each(2),
+    "aten::softmax": _each(3),
+    "aten::upsample_bilinear2d": _each(7),
+    "aten::max_pool2d": _taps,
+    "aten::avg_pool2d": _taps,
+    "aten::avg_pool3d": _taps,
+    "aten::adaptive_avg_pool2d": _adaptive,
+}
+FREE: dict[str, Handle] = dict.fromkeys(
+    [
+        f"aten::{name}"
+        for name in "cat flatten dropout channel_shuffle upsample_nearest2d unsqueeze squeeze view reshape "
+        "constant_pad_nd size pad".split()
+    ],
+    _FREE,
+)
+HANDLES = {**PAID, **COUNTED_APART, **FREE}

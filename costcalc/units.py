@@ -1,0 +1,104 @@
+"""Numbers from fingers and for eyes: ``1.5G`` in, ``1,498,677,248`` and ``1.499 G`` out."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from fractions import Fraction
+
+from costcalc.errors import Misfit, shortened
+
+PREFIXES = {"": 0, "k": 3, "K": 3, "M": 6, "G": 9, "T": 12}
+MAX_DIGITS = 30  # a longer count is a slip or an attack, and 10**(10**9) does not fit in memory
+
+_QUANTITY = re.compile(
+    r"(?P<number>[0-9][0-9_,]*(\.[0-9_]*)?|\.[0-9]+)(?P<exponent>[eE][+-]?[0-9]{1,3})?"
+    r"\s*(?P<prefix>[kKMGT]?)(?P<unit>[A-Za-z-]*)"
+)
+_FLOPS = re.compile(r"flops?(/s)?|ops", re.IGNORECASE)
+_WORDS = {
+    "macs": ("mac", "macs", "mult-adds", "multiply-adds", "madds"),
+    "params": ("params", "parameters", "weights"),
+    "activations": ("activations", "elements"),
+}
+
+
+def quantity(text: str, counted: str = "macs") -> int:
+    """A count as a person writes it: ``1.5e9``, ``1.5G``, ``1_500_000_000``, ``1.5 GMACs``.
+
+    ``counted`` is what the number must count (``macs``, ``params``, ``activations``); FLOPs where
+    MACs are due, other units, fractions of a count and signs raise :class:`Misfit`.
+    """
+    value, _ = _scaled(text, counted)
+    if value.denominator != 1:
+        raise Misfit(f"{text!r} is not a whole number of {counted}")
+    return int(value)
+
+
+def published(text: str, counted: str = "macs") -> tuple[Fraction, Fraction]:
+    """A printed figure and half a unit of its last digit: ``"159K"`` → (159000, 500)."""
+    return _scaled(text, counted)
+
+
+def _scaled(text: str, counted: str) -> tuple[Fraction, Fraction]:
+    match = _QUANTITY.fullmatch(text.strip()) if len(text) <= 64 else None
+    if match is None:
+        raise Misfit(f"{shortened(text)} is not a count; write for example 1.5e9, 1.5G or 1_500_000_000")
+    _check_unit(text, match["unit"], counted)
+    number = match["number"].replace("_", "").replace(",", "")
+    exponent = int((match["exponent"] or "e0")[1:]) + PREFIXES[match["prefix"]]
+    if abs(exponent) + len(number) > MAX_DIGITS:
+        raise Misfit(f"{text!r} is out of range; counts have at most {MAX_DIGITS} digits")
+    decimals = len(number.partition(".")[2])
+    scale = Fraction(10) ** exponent
+    return Fraction(Decimal(number)) * scale, scale / 10**decimals / 2
+
+
+def _check_unit(text: str, unit: str, counted: str) -> None:
+    if not unit or unit.lower() in _WORDS[counted]:
+        return
+    if counted == "macs" and _FLOPS.fullmatch(unit):
+        raise Misfit(f"{text!r} is in FLOPs where MACs are due; 1 MAC = 2 FLOPs, so halve the number")
+    raise Misfit(f"{text!r}: unknown unit {unit!r} for {counted}; use none, or K, M, G, T before {counted}")
+
+
+def count(value: int) -> str:
+    """``1498677248`` → ``"1,498,677,248"``."""
+    return f"{value:,}"
+
+
+def prose(value: int) -> str:
+    """Four significant digits and a prefix, for sentences: ``1498677248`` → ``"1.499 G"``."""
+    for prefix in ("T", "G", "M", "K"):
+        scale = 10 ** PREFIXES[prefix]
+        if abs(value) >= scale:
+            digits = 3 - (len(str(abs(value) // scale)) - 1)
+            return f"{value / scale:.{max(digits, 0)}f} {prefix}"
+    return str(value)
+
+
+def distinct(a: int, b: int) -> tuple[str, str]:
+    """Both in prose, or both exact where prose would print two different counts alike."""
+    short = prose(a), prose(b)
+    return short if a == b or short[0] != short[1] else (count(a), count(b))
+
+
+def percent(share: Fraction | float, digits: int = 1) -> str:
+    """``Fraction(7, 25)`` → ``"28.0 %"``; a share that rounds to nothing shows as ``"<0.1 %"``."""
+    shown = f"{float(share) * 100:.{digits}f}"
+    if share and float(shown) == 0:
+        return f"{'<' if share > 0 else '>-'}{10**-digits:.{digits}f} %"
+    return f"{shown} %"
+
+
+def ratio(value: Fraction) -> str:
+    """``25/18 = 1.389×`` where the exact fraction is small enough to read, else ``2.370×``."""
+    decimal = f"{float(value):.3f}".rstrip("0").rstrip(".") if value.denominator == 1 else f"{float(value):.3f}"
+    if value.denominator > 1 and value.numerator <= 999 and value.denominator <= 99:
+        return f"{value.numerator}/{value.denominator} = {decimal}×"
+    return f"{decimal}×"
+
+
+def shape(dims: tuple[int, ...]) -> str:
+    """``(64, 112, 112)`` → ``"64×112×112"``: channels, height, width."""
+    return "×".join(str(dim) for dim in dims)
