@@ -1,0 +1,26 @@
+"""What a neural network costs, exactly: multiply-adds, parameters, activations.
+
+>>> from costcalc import load, costs
+>>> costs(load("googlenet"), by="formula").total.macs
+1498677248
+"""
+
+from costcalc.api import Budget, Check, Compared, Costs, budget, check, compare, costs, load
+from costcalc.errors import CostcalcError
+from costcalc.graph import Graph
+from costcalc.spec import presets
+
+__all__ = [
+    "Budget",
+    "Check",
+    "Compared",
+    "CostcalcError",
+    "Costs",
+    "Graph",
+    "budget",
+    "check",
+    "compare",
+    "costs",
+    "load",
+    "presets",
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from typing import Literal
 
@@ -108,14 +108,30 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """A judgement: ``passed`` and the figures behind it (``limit`` is None for agreement)."""
+class Limit:
+    """The most a metric may be: of the block ``part``, or of the whole graph where that is empty."""
 
-    subject: str
     metric: str
-    passed: bool
+    most: int
+    part: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A limit beside what it limits: within if ``actual <= limit.most``."""
+
+    limit: Limit
     actual: int
-    limit: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether the limit is kept."""
+        return self.actual <= self.limit.most
+
+    @property
+    def headroom(self) -> int:
+        """What is left below the limit; negative is the overshoot."""
+        return self.limit.most - self.actual
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,39 +154,45 @@ class Disagreement:
 
     layer: str
     quantity: str
-    values: Mapping[str, int | Shape]
+    values: Mapping[str, object]
 
 
-Style = Literal["name", "text", "shape", "count", "percent", "ratio", "number"]
+Style = Literal["group", "name", "text", "shape", "count", "percent", "ratio", "number"]
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a grid: ``key`` in data formats, ``label`` for eyes, ``style`` of its cells."""
+    """A column of a grid: ``key`` in data formats, ``label`` for eyes, ``style`` of its cells.
+
+    ``words`` says for eyes what stands as a key in data.
+    """
 
     key: str
     label: str
     style: Style
+    words: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A table of raw values; ``total`` is its last row, ``notes`` stand below it."""
+    """A table of raw values; ``total`` is its last row."""
 
     key: str
     title: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     total: tuple[Cell, ...] | None = None
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a command shows: a kind (the name of its schema), facts, grids and a closing verdict."""
+    """What a command shows: a kind (the name of its schema), grids, facts for machines only,
+    notes below the grids, and a closing summary, one sentence an entry.
+    """
 
     kind: str
     grids: tuple[Grid, ...]
     facts: Mapping[str, Cell]
-    summary: str = ""
+    notes: tuple[str, ...] = ()
+    summary: tuple[str, ...] = ()
     passed: bool = True

@@ -33,10 +33,14 @@ def layers(graph: Graph, table: CostTable) -> tuple[Part, ...]:
     return tuple(_part(node.name, node.layer.kind, [node], [row], alive) for node, row in pairs)
 
 
-def blocks(graph: Graph, table: CostTable) -> tuple[Part, ...]:
-    """One part per block: the first level of names that has more than one (a layer is its own)."""
+def blocks(graph: Graph, table: CostTable, depth: int | None = None) -> tuple[Part, ...]:
+    """One part per block (a layer outside any block is its own).
+
+    Blocks are the first ``depth`` parts of the names; by default the first level that has more
+    than one of them.
+    """
     alive = _alive(graph)
-    depth = _first_fork([node.name.split(".") for node in graph.nodes])
+    depth = depth or _first_fork([node.name.split(".") for node in graph.nodes])
     members: dict[str, list[tuple[Node, Row]]] = defaultdict(list)
     for node, row in zip(graph.nodes, table.rows, strict=True):
         members[".".join(node.name.split(".")[:depth])].append((node, row))

@@ -62,7 +62,7 @@ class _Moved(fx.Interpreter):
         self.shapes: dict[str, Shape] = {}
         self.traffic: dict[str, tuple[int, int]] = {}
 
-    def call_module(self, target: Any, args: tuple[torch.Tensor, ...], kwargs: Any) -> torch.Tensor:
+    def call_module(self, target: Any, args: tuple[Any, ...], kwargs: Any) -> Any:
         given: torch.Tensor = super().call_module(target, args, kwargs)
         self.shapes[target] = tuple(given.shape[1:])
         is_view = any(_storage(given) == _storage(taken) for taken in args)
@@ -71,7 +71,7 @@ class _Moved(fx.Interpreter):
 
 
 def _storage(tensor: torch.Tensor) -> int:
-    return tensor.untyped_storage()._cdata
+    return int(tensor.untyped_storage()._cdata)
 
 
 def _counted(net: fx.GraphModule, sample: torch.Tensor) -> dict[str, Counter[str]]:
@@ -190,36 +190,31 @@ def _adaptive(inputs: Values, outputs: Values) -> Counter[str]:
     return Counter({OTHER: channels * read})
 
 
-_FREE: Handle = lambda inputs, outputs: Counter()  # noqa: E731  (a table entry, not a function)
+def _free(inputs: Values, outputs: Values) -> Counter[str]:
+    """Moves or renames values, computes nothing."""
+    return Counter()
+
+
+def _table(words: str, handle: Handle) -> dict[str, Handle]:
+    return {f"aten::{word}": handle for word in words.split()}
+
 
 PAID: dict[str, Handle] = {
-    "aten::_convolution": _convolution,
-    "aten::_convolution_mode": _convolution_mode,
-    "aten::linear": _linear,
+    **_table("_convolution", _convolution),
+    **_table("_convolution_mode", _convolution_mode),
+    **_table("linear", _linear),
 }
 COUNTED_APART: dict[str, Handle] = {
-    **dict.fromkeys(
-        [
-            f"aten::{name}"
-            for name in "relu hardtanh leaky_relu elu gelu silu sigmoid tanh softplus hardswish hardsigmoid prelu "
-            "relu6 add mul div pow".split()
-        ],
-        _each(1),
-    ),
-    "aten::batch_norm": _each(2),
-    "aten::softmax": _each(3),
-    "aten::upsample_bilinear2d": _each(7),
-    "aten::max_pool2d": _taps,
-    "aten::avg_pool2d": _taps,
-    "aten::avg_pool3d": _taps,
-    "aten::adaptive_avg_pool2d": _adaptive,
+    **_table("relu relu6 hardtanh leaky_relu elu gelu silu sigmoid tanh softplus", _each(1)),
+    **_table("hardswish hardsigmoid prelu add mul div pow", _each(1)),
+    **_table("batch_norm", _each(2)),
+    **_table("softmax", _each(3)),
+    **_table("upsample_bilinear2d", _each(7)),
+    **_table("max_pool2d avg_pool2d avg_pool3d", _taps),
+    **_table("adaptive_avg_pool2d", _adaptive),
 }
-FREE: dict[str, Handle] = dict.fromkeys(
-    [
-        f"aten::{name}"
-        for name in "cat flatten dropout channel_shuffle upsample_nearest2d unsqueeze squeeze view reshape "
-        "constant_pad_nd size pad".split()
-    ],
-    _FREE,
-)
+FREE: dict[str, Handle] = {
+    **_table("cat flatten dropout channel_shuffle upsample_nearest2d unsqueeze squeeze", _free),
+    **_table("view reshape constant_pad_nd size pad", _free),
+}
 HANDLES = {**PAID, **COUNTED_APART, **FREE}

@@ -10,6 +10,7 @@ from costcalc.errors import Misfit, shortened
 
 PREFIXES = {"": 0, "k": 3, "K": 3, "M": 6, "G": 9, "T": 12}
 MAX_DIGITS = 30  # a longer count is a slip or an attack, and 10**(10**9) does not fit in memory
+READABLE = 50  # numerators and denominators up to here are shown as a fraction
 
 _QUANTITY = re.compile(
     r"(?P<number>[0-9][0-9_,]*(\.[0-9_]*)?|\.[0-9]+)(?P<exponent>[eE][+-]?[0-9]{1,3})?"
@@ -93,10 +94,10 @@ def percent(share: Fraction | float, digits: int = 1) -> str:
 
 def ratio(value: Fraction) -> str:
     """``25/18 = 1.389×`` where the exact fraction is small enough to read, else ``2.370×``."""
-    decimal = f"{float(value):.3f}".rstrip("0").rstrip(".") if value.denominator == 1 else f"{float(value):.3f}"
-    if value.denominator > 1 and value.numerator <= 999 and value.denominator <= 99:
-        return f"{value.numerator}/{value.denominator} = {decimal}×"
-    return f"{decimal}×"
+    if value.denominator == 1:
+        return f"{count(value.numerator)}×"
+    exact = f"{value.numerator}/{value.denominator} = " if max(value.as_integer_ratio()) <= READABLE else ""
+    return f"{exact}{float(value):.3f}×"
 
 
 def shape(dims: tuple[int, ...]) -> str:

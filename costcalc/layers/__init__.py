@@ -6,7 +6,7 @@ from costcalc.layers import linear, pointwise, pool, shape
 from costcalc.layers.base import Layer
 from costcalc.layers.window import Pair, Window
 
-__all__ = ["KINDS", "Layer", "Pair", "Window"]
+__all__ = ["KINDS", "Layer", "Pair", "Window", "fields", "summary"]
 
 _ROOMS = (linear, pool, pointwise, shape)
 
@@ -18,3 +18,22 @@ KINDS: dict[str, type[Layer]] = {
 }
 
 
+def fields(kind: str) -> str:
+    """A kind's fields as a person lists them: ``out, kernel, stride=1, …``."""
+    return ", ".join(
+        name if field.is_required() else f"{name}={_shown(field.default)}"
+        for name, field in KINDS[kind].model_fields.items()
+    )
+
+
+def summary(kind: str) -> str:
+    """The first line of a kind's docstring."""
+    return (KINDS[kind].__doc__ or "").partition("\n")[0].replace("``", "")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple) and value[0] == value[1]:
+        return str(value[0])
+    if value is None:
+        return "kernel"  # the only default that is another field
+    return str(value).lower() if isinstance(value, bool) else str(value)

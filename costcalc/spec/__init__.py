@@ -16,7 +16,7 @@ from costcalc.spec.library import presets, shipped_blocks
 from costcalc.spec.schema import FileEntry, file_entry
 from costcalc.spec.source import Item, read
 
-__all__ = ["about", "load", "presets", "shipped_blocks", "text"]
+__all__ = ["load", "presets", "settable", "shipped_blocks", "signature", "text"]
 
 MAX_BASES = 8
 
@@ -40,10 +40,20 @@ def text(name: str) -> str:
     return library.text_of(library.find(name))
 
 
-def about(name: str) -> About:
-    """What a spec says of itself, without unfolding it."""
-    path = library.find(name)
-    return _about(file_entry(read(library.text_of(path), library.shown(path))), path)
+def settable(name: str) -> frozenset[str]:
+    """Every path that ``overrides`` may set in a spec."""
+    stem, given = _split(name)
+    items = _items(given)
+    return expand.settable(_resolve(library.find(stem), items, ()), items)
+
+
+def signature(block: str) -> tuple[str, str]:
+    """A shipped block's arguments as a person lists them, and its one line."""
+    item, found = library.shipped_block(block), find_block(block, {})
+    assert item is not None
+    assert found is not None
+    listed = (key if value is None else f"{key}={value.value}" for key, value in found.args.items())
+    return ", ".join(listed), str(item.mapping()["summary"].value)
 
 
 def _split(name: str) -> tuple[str, dict[str, str]]:
@@ -72,7 +82,9 @@ def _resolve(path: Path, overrides: Mapping[str, Item], chain: tuple[Path, ...])
     entry = file_entry(item)
     if path in chain or len(chain) >= MAX_BASES:
         way = " → ".join(library.shown(link) for link in (*chain, path))
-        raise CostcalcError([Problem(f"'base' leads in a circle or too deep: {way}", "base", item.at(("base",)))])
+        raise CostcalcError(
+            [Problem(f"'base' leads in a circle or too deep: {way}", "base", item.at(("base",)))]
+        )
     own = item.mapping()
     if entry.base is None:
         _check_complete(entry, item)
@@ -130,12 +142,16 @@ def _blocks(below: Mapping[str, Block], entry: FileEntry, item: Item, path: Path
     for name, block in entry.blocks.items():
         here = item.mapping()["blocks"].mapping()[name]
         if name in KINDS:
-            raise CostcalcError([here.problem(f"'{name}' is a layer kind; give the block another name", f"blocks.{name}")])
+            raise CostcalcError(
+                [here.problem(f"'{name}' is a layer kind; give the block another name", f"blocks.{name}")]
+            )
         if isinstance(block, str):
             target = find_block(block, {**below, **found})
             if target is None:
                 known = [*below, *found, *shipped_blocks()]
-                raise CostcalcError([here.problem(f"no block '{block}'{did_you_mean(block, known)}", f"blocks.{name}")])
+                raise CostcalcError(
+                    [here.problem(f"no block '{block}'{did_you_mean(block, known)}", f"blocks.{name}")]
+                )
             found[name] = replace(target, name=name)
         else:
             found[name] = block_of(name, block, here, shipped=library.is_shipped(library.shown(path)))
@@ -158,7 +174,9 @@ def _part(
     if call is None or block is None or name not in graph.groups:
         known = [key for key in base.layers if key in graph.groups]
         hint = did_you_mean(name, known) or "; there are " + ", ".join(known)
-        raise CostcalcError([Problem(f"no block {shortened(name)} in '{base.name}'{hint}", "part", chosen.place)])
+        raise CostcalcError(
+            [Problem(f"no block {shortened(name)} in '{base.name}'{hint}", "part", chosen.place)]
+        )
     shape = graph.shape_of(graph.groups[name].source)
     place = own["part"].place
     given = {key: value for key, value in call.mapping().items() if key in block.args}
@@ -178,4 +196,3 @@ def _part(
 def _about(entry: FileEntry, path: Path) -> About:
     claims = tuple(claim for found in entry.claims for claim in found.claims())
     return About(entry.summary, entry.family, entry.source, library.shown(path), claims)
-

@@ -100,5 +100,6 @@ def _parameter(name: str, env: Mapping[str, Value]) -> Value:
 
 def _broken(text: str) -> Misfit:
     return Misfit(
-        f"{shortened(text)} is not arithmetic; allowed are whole numbers, $names, + - * // / % and parentheses"
+        f"{shortened(text)} is not arithmetic; allowed are whole numbers, $names, "
+        "+ - * // / % and parentheses"
     )

@@ -7,11 +7,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from costcalc.errors import CostcalcError, Place, Problem, did_you_mean, shortened
 from costcalc.graph import INPUT, Graph, Group, Step, wire
 from costcalc.layers import KINDS, Layer
-from costcalc.spec.blueprint import Block, Blueprint, Bound, Env, bind, find_block, input_shape, known_kinds, value_of
+from costcalc.spec.blueprint import (
+    Block,
+    Blueprint,
+    Bound,
+    Env,
+    bind,
+    find_block,
+    input_shape,
+    known_kinds,
+    value_of,
+)
 from costcalc.spec.names import check_name
 from costcalc.spec.schema import told
 from costcalc.spec.source import Item, unknown_key
@@ -72,6 +83,14 @@ def graph_of(blueprint: Blueprint, overrides: Overrides, training: bool) -> Grap
     outputs = [name for name in (ends or [last]) if name is not None]
     wanted = training or blueprint.training
     return wire(blueprint.name, shape, unfolding.steps, unfolding.groups, outputs, blueprint.about, wanted)
+
+
+def settable(blueprint: Blueprint, overrides: Overrides) -> frozenset[str]:
+    """Every path that an override may have in this blueprint."""
+    params = {key: overrides.get(key, item) for key, item in blueprint.params.items()}
+    unfolding = _Unfolding(blueprint.blocks, {}, used=set(), settable=[*params, INPUT])
+    unfolding.table(blueprint.layers, Scope("", bind(params, {}), INPUT))
+    return frozenset(unfolding.settable)
 
 
 @dataclass
@@ -145,13 +164,22 @@ class _Unfolding:
             return None if above is None else (above,)
         names = call.source.value if isinstance(call.source.value, list) else [call.source.value]
         where = f"{call.path}.from"
-        items = [Item(_typed(Bound(name, call.source.place), str, "the name of a layer", where), call.source.place, {}) for name in names]
+        items = [
+            Item(
+                _typed(Bound(name, call.source.place), str, "the name of a layer", where),
+                call.source.place,
+                {},
+            )
+            for name in names
+        ]
         found = [self.gives_by_name(item, scope, layers, where) for item in items]
         if not found:
             raise CostcalcError([Problem("names no layer", where, call.source.place)])
         hidden = [name for name in found if name in self.training and not call.training]
         if hidden:
-            message = f"takes '{hidden[0]}', which exists only in training; mark this layer `training: true` too"
+            message = (
+                f"takes '{hidden[0]}', which exists only in training; mark this layer `training: true` too"
+            )
             raise CostcalcError([Problem(message, where, call.source.place)])
         return None if None in found else tuple(name for name in found if name is not None)
 
@@ -191,7 +219,9 @@ class _Unfolding:
         if call.kind not in KINDS:
             known = known_kinds(self.blocks)
             hint = did_you_mean(call.kind, known) or "; `costcalc kinds` lists them"
-            raise CostcalcError([Problem(f"no kind or block {shortened(call.kind)}{hint}", call.path, call.keys["kind"])])
+            raise CostcalcError(
+                [Problem(f"no kind or block {shortened(call.kind)}{hint}", call.path, call.keys["kind"])]
+            )
         layer = self.layer(call)
         if sources is None:
             return None
@@ -204,12 +234,13 @@ class _Unfolding:
     def layer(self, call: Call) -> Layer:
         """The validated layer; all its errors at once."""
         kind = KINDS[call.kind]
-        if self.overrides:
-            self.settable += [f"{call.path}.{name}" for name in kind.model_fields]
+        self.settable += [f"{call.path}.{name}" for name in (*WIRING, *kind.model_fields)]
         try:
             return kind.model_validate({key: bound.value for key, bound in call.fields.items()})
         except ValidationError as error:
-            raise CostcalcError([_misfit(call, dict(detail), list(kind.model_fields)) for detail in error.errors()]) from None
+            raise CostcalcError(
+                [_misfit(call, detail, list(kind.model_fields)) for detail in error.errors()]
+            ) from None
 
     def block(
         self, block: Block, call: Call, path: str, sources: tuple[str, ...] | None, scope: Scope
@@ -220,12 +251,16 @@ class _Unfolding:
             why = "uses itself" if block.name in scope.stack else f"is nested deeper than {MAX_NESTING}"
             raise CostcalcError([Problem(f"block '{block.name}' {why}: {way}", call.path, call.place)])
         if sources is not None and len(sources) != 1:
-            message = f"a block takes one input, got {len(sources)}; join them with concat, add or multiply first"
+            message = (
+                f"a block takes one input, got {len(sources)}; join them with concat, add or multiply first"
+            )
             raise CostcalcError([Problem(message, call.path, call.place)])
         entry = sources[0] if sources else None
         anchor = call.place if block.shipped else None
         env = self.arguments(block, call)
-        inner = Scope(f"{path}.", env, entry, call.training, (*scope.stack, block.name), scope.anchor or anchor)
+        inner = Scope(
+            f"{path}.", env, entry, call.training, (*scope.stack, block.name), scope.anchor or anchor
+        )
         given = self.table(block.layers, inner)
         if block.output is not None:
             given = self.gives_by_name(block.output, inner, block.layers, f"{path}.output")
@@ -236,15 +271,16 @@ class _Unfolding:
 
     def arguments(self, block: Block, call: Call) -> Env:
         """The block's parameters: given ones, then defaults, which may use those before them."""
-        if self.overrides:
-            self.settable += [f"{call.path}.{name}" for name in block.args]
+        self.settable += [f"{call.path}.{name}" for name in (*WIRING, *block.args)]
         what = f"block '{call.kind}'"
         problems = [
             Problem(unknown_key(key, list(block.args), what), call.path, call.keys[key])
             for key in call.fields
             if key not in block.args
         ]
-        missing = [name for name, default in block.args.items() if default is None and name not in call.fields]
+        missing = [
+            name for name, default in block.args.items() if default is None and name not in call.fields
+        ]
         problems += [Problem(f"{what} needs '{name}'", call.path, call.place) for name in missing]
         if problems:
             raise CostcalcError(problems)
@@ -264,7 +300,7 @@ class _Unfolding:
                 self.problems.append(item.problem(f"nothing to set at '{path}'{hint}"))
 
 
-def _misfit(call: Call, detail: dict[str, Any], known: Sequence[str]) -> Problem:
+def _misfit(call: Call, detail: ErrorDetails, known: Sequence[str]) -> Problem:
     key = str(detail["loc"][0]) if detail["loc"] else ""
     if detail["type"] == "extra_forbidden":
         return Problem(unknown_key(key, known, call.kind), call.path, call.keys[key])

@@ -128,15 +128,20 @@ def file_entry(item: Item) -> FileEntry:
         raise CostcalcError([_located(detail, item) for detail in error.errors()]) from None
 
 
+_ENTRIES: dict[str, tuple[type[_Strict], str]] = {
+    "blocks": (BlockEntry, "a block"),
+    "claims": (ClaimEntry, "a claim"),
+}
+
+
 def _located(detail: ErrorDetails, item: Item) -> Problem:
     path = detail["loc"]
     if path[0] == "blocks" and len(path) > 2:
         path = (*path[:2], *path[3:])  # pydantic names the member of the union too
     if detail["type"] != "extra_forbidden":
         return Problem(told(detail), dotted(path), item.at(path))
-    model = {"blocks": BlockEntry, "claims": ClaimEntry}[str(path[0])] if path[1:] else FileEntry
-    what = {BlockEntry: "a block", ClaimEntry: "a claim", FileEntry: "a spec"}[model]
-    message = unknown_key(str(path[-1]), list(model.model_fields), what)
+    entry, what = _ENTRIES[str(path[0])] if path[1:] else (FileEntry, "a spec")
+    message = unknown_key(str(path[-1]), list(entry.model_fields), what)
     return Problem(message, dotted(path[:-1]), key_place(item, path))
 
 
@@ -163,9 +168,7 @@ def key_place(item: Item, path: tuple[Any, ...]) -> Place:
     here = item
     for step in path[:-1]:
         value = here.value
-        if isinstance(value, dict) and step in value:
-            here = value[step]
-        elif isinstance(value, list) and isinstance(step, int):
+        if (isinstance(value, dict) and step in value) or (isinstance(value, list) and isinstance(step, int)):
             here = value[step]
     return here.keys.get(path[-1], here.place)
 

@@ -7,13 +7,13 @@ where they stand, so a hostile file costs no more than a short one.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
-from costcalc.errors import CostcalcError, Misfit, Place, Problem, did_you_mean, shortened
+from costcalc.errors import CostcalcError, Place, Problem, did_you_mean, shortened
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 16
@@ -59,7 +59,7 @@ class Item:
             value = here.value
             if isinstance(value, dict) and step in value:
                 here = value[step]
-            elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+            elif isinstance(value, list) and isinstance(step, int):
                 here = value[step]
             else:
                 break
@@ -101,7 +101,9 @@ class _Reader:
         next(self.events)  # the start of the stream
         first = next(self.events)
         if isinstance(first, yaml.StreamEndEvent):
-            raise CostcalcError([Problem("the file is empty; a spec needs at least 'input' and 'layers'", self.file)])
+            raise CostcalcError(
+                [Problem("the file is empty; a spec needs at least 'input' and 'layers'", self.file)]
+            )
         item = self.item(next(self.events), 0)
         next(self.events)  # the end of the document
         second = next(self.events)
@@ -147,7 +149,9 @@ class _Reader:
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
             raise self.error(event, "anchors and aliases are not read; use 'blocks:' for what repeats")
         if event.tag is not None and event.tag != "!":
-            raise self.error(event, f"the tag {shortened(event.tag)} is not read; a spec holds plain data only")
+            raise self.error(
+                event, f"the tag {shortened(event.tag)} is not read; a spec holds plain data only"
+            )
         if depth > MAX_DEPTH:
             raise self.error(event, f"nested deeper than {MAX_DEPTH} levels")
         if self.items > MAX_ITEMS:
@@ -178,10 +182,6 @@ def _scalar(text: str) -> Scalar:
     return float(text) if _FLOAT.fullmatch(text) else text
 
 
-def unknown_key(key: str, known: Iterator[str] | list[str], what: str) -> str:
+def unknown_key(key: str, known: Sequence[str], what: str) -> str:
     """``"conv has no 'kernal'; did you mean 'kernel'?"``."""
-    known = list(known)
     return f"{what} has no {shortened(key)}{did_you_mean(key, known) or '; it has ' + ', '.join(known)}"
-
-
-__all__ = ["Item", "Misfit", "Scalar", "read", "unknown_key"]

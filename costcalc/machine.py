@@ -1,0 +1,62 @@
+"""What is installed: versions for provenance, devices and gaps for ``costcalc doctor``."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from importlib import metadata
+
+REPORTED = ("costcalc", "torch", "fvcore")
+REQUIRED = (*REPORTED, "pydantic", "PyYAML", "rich", "typer", "tabulate")
+
+
+def versions(names: tuple[str, ...] = REPORTED) -> dict[str, str | None]:
+    """Installed versions, None for what is missing; nothing is imported."""
+    return {name: _version(name) for name in names}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def examine() -> tuple[list[tuple[str, str, str]], bool]:
+    """Name, state and remedy of every part, and whether all that is required is there."""
+    entries = [("python", platform.python_version(), ""), ("cpu", f"{os.cpu_count()} cores", "")]
+    passed = True
+    for name, version in versions(REQUIRED).items():
+        entries.append((name, version or "missing", "" if version else f"pip install {name}"))
+        passed = passed and version is not None
+    entries += _vision()
+    entries += _devices()
+    return entries, passed and not any(state.startswith("broken") for _, state, _ in entries)
+
+
+def _vision() -> Iterator[tuple[str, str, str]]:
+    """torchvision is optional; with torch from another index it fails at import."""
+    version = _version("torchvision")
+    if version is None:
+        yield ("torchvision", "not installed (optional)", "")
+        return
+    try:
+        import torchvision  # noqa: F401  (whether it imports is the question)
+
+        yield ("torchvision", version, "")
+    except Exception as error:
+        remedy = "install torch and torchvision from the same index" if "nms" in str(error) else str(error)
+        yield ("torchvision", f"broken: {version} does not import", remedy)
+
+
+def _devices() -> Iterator[tuple[str, str, str]]:
+    try:
+        import torch
+    except ImportError as error:
+        yield ("torch import", f"broken: {error}", "pip install torch")
+        return
+    if not torch.cuda.is_available():
+        yield ("cuda", "no device (not needed to count)", "")
+    for index in range(torch.cuda.device_count()):
+        yield (f"cuda:{index}", torch.cuda.get_device_name(index), "")

@@ -1,0 +1,247 @@
+"""View → text in one of the formats. Formatting is last: nothing reads what is made here."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from costcalc import units
+from costcalc.records import Cell, Column, Grid, Style, View
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+RIGHT: frozenset[Style] = frozenset({"count", "percent", "ratio", "number"})
+NOTHING = "–"
+GAPS = (3, 1)  # spaces between columns on a terminal, roomy and tight
+TEXT_WIDTH = 30  # characters a text column wants at least before the table is split
+
+
+def _count(value: Any) -> str:
+    return units.count(value) if isinstance(value, int) else units.shape(value)
+
+
+_STYLES: dict[Style, Callable[[Any], str]] = {
+    "name": str,
+    "group": str,
+    "text": str,
+    "shape": units.shape,
+    "count": _count,
+    "percent": units.percent,
+    "ratio": lambda value: units.ratio(value) if isinstance(value, Fraction) else str(value),
+    "number": lambda value: f"{float(value):.2f}",
+}
+
+
+def cell(value: Cell, column: Column) -> str:
+    """One value as people read it."""
+    style = column.style
+    if value is None:
+        return NOTHING
+    if isinstance(value, str):
+        return column.words.get(value, value)
+    if isinstance(value, Fraction) and style == "count":
+        return f"{float(value):.2f}"
+    return _STYLES[style](value)
+
+
+def text(view: View) -> str:
+    """Plain tables of full width, for pipes and files."""
+    return _document(view, "simple", str, str, "\n")
+
+
+def markdown(view: View) -> str:
+    """GitHub tables with right-aligned numbers."""
+    return _document(view, "pipe", lambda title: f"### {title}", _escaped, "\n\n")
+
+
+def _document(
+    view: View, style: str, heading: Callable[[str], str], escape: Callable[[str], str], joint: str
+) -> str:
+    parts = [
+        part for grid in view.grids for part in (heading(escape(grid.title)), _tabulated(grid, style, escape))
+    ]
+    parts += [joint.join(escape(line) for line in lines) for lines in (view.notes, view.summary) if lines]
+    return "\n\n".join(parts) + "\n"
+
+
+def _tabulated(grid: Grid, style: str, escape: Callable[[str], str]) -> str:
+    from tabulate import tabulate
+
+    return tabulate(
+        [[escape(shown) for shown in row] for row in _lines(grid)],
+        headers=[escape(column.label) for column in _columns(grid)],
+        tablefmt=style,
+        colalign=["right" if column.style in RIGHT else "left" for column in _columns(grid)],
+        disable_numparse=True,
+        preserve_whitespace=True,
+    )
+
+
+def _lines(grid: Grid) -> list[list[str]]:
+    """Rows and total as people read them; a leading group stands as a line of its own above its rows."""
+    rows = [*grid.rows, *([grid.total] if grid.total else [])]
+    lines = [[cell(value, column) for value, column in zip(row, grid.columns, strict=True)] for row in rows]
+    if grid.columns[0].style != "group":
+        return lines
+    grouped: list[list[str]] = []
+    for before, line in zip([[""], *lines], lines, strict=False):
+        if before[0] != line[0]:
+            grouped.append([line[0], *[""] * (len(line) - 2)])
+        grouped.append([f"  {line[1]}", *line[2:]])
+    return grouped
+
+
+def _columns(grid: Grid) -> tuple[Column, ...]:
+    """The columns that :func:`_lines` fills."""
+    return grid.columns[1:] if grid.columns[0].style == "group" else grid.columns
+
+
+def _escaped(shown: str) -> str:
+    """Markdown's and HTML's own characters made harmless."""
+    for char in "\\|`*_<>[]#":
+        shown = shown.replace(char, f"\\{char}" if char not in "<>" else {"<": "&lt;", ">": "&gt;"}[char])
+    return shown
+
+
+def csv_(view: View) -> str:
+    """One block per grid with a blank line between; counts are plain integers."""
+    out = io.StringIO()
+    for index, grid in enumerate(view.grids):
+        writer = csv.writer(out, lineterminator="\n")
+        if index:
+            out.write("\n")
+        writer.writerow([column.key for column in grid.columns])
+        writer.writerows([_plain(value, "x") for value in row] for row in _filled(grid))
+    return out.getvalue()
+
+
+def _plain(value: Cell, joint: str) -> Any:
+    if isinstance(value, tuple):
+        return joint.join(str(part) for part in value)
+    return float(value) if isinstance(value, Fraction) else value
+
+
+def json_(view: View, provenance: Mapping[str, Any] | None = None) -> str:
+    """The envelope with schema, result, provenance and warnings; counts are integers."""
+    result: dict[str, Any] = {key: _data(value) for key, value in view.facts.items()}
+    for grid in view.grids:
+        rows = [_object(grid.columns, row) for row in _filled(grid)]
+        total = _object(grid.columns, grid.total) if grid.total else None
+        result[grid.key] = {"rows": rows, **({"total": total} if total else {})}
+    result |= {"notes": list(view.notes), "summary": list(view.summary)}
+    return _dumped(
+        {
+            "schema": f"costcalc.{view.kind}/1",
+            "result": result,
+            "provenance": dict(provenance or {}),
+            "warnings": [],
+        }
+    )
+
+
+def problems(found: list[dict[str, Any]], exit_code: int) -> str:
+    """The envelope of an error."""
+    return _dumped({"schema": "costcalc.error/1", "errors": found, "exit_code": exit_code})
+
+
+def _dumped(data: Any) -> str:
+    return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _filled(grid: Grid) -> list[tuple[Cell, ...]]:
+    """Rows for machines: a name left out because the row above has it is written again."""
+    rows: list[tuple[Cell, ...]] = []
+    for row in grid.rows:
+        repeated = row[0] == "" and rows
+        rows.append((rows[-1][0], *row[1:]) if repeated else row)
+    return rows
+
+
+def _object(columns: tuple[Column, ...], row: tuple[Cell, ...]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for column, value in zip(columns, row, strict=True):
+        found[column.key] = _data(value)
+        if column.style == "ratio" and isinstance(value, Fraction):
+            found[f"{column.key}_exact"] = str(value)
+    return found
+
+
+def _data(value: Cell) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
+    return float(value) if isinstance(value, Fraction) else value
+
+
+def rich(view: View, console: Console) -> None:
+    """Tables for a terminal, as roomy as its width allows; numbers are never cut."""
+    from rich.text import Text
+
+    for grid in view.grids:
+        console.print(Text(grid.title, style="bold"))
+        lines, columns = _lines(grid), _columns(grid)
+        for chosen in _fitting(_widths(lines, columns), columns, console.width):
+            piece = [[line[index] for index in chosen] for line in lines]
+            console.print(
+                _table(piece, [columns[index] for index in chosen], console.width, bool(grid.total))
+            )
+            console.print()
+    for note in view.notes:
+        console.print(Text(note, style="dim"))
+    for sentence in view.summary:
+        console.print(Text(sentence, style="bold" if view.passed else "bold red"))
+
+
+def _widths(lines: list[list[str]], columns: Sequence[Column]) -> list[int]:
+    """What each column needs: numbers and names all of it, long text no more than a few words."""
+    found = []
+    for index, column in enumerate(columns):
+        width = max(len(column.label), *(len(line[index]) for line in lines))
+        found.append(min(width, TEXT_WIDTH) if column.style == "text" else width)
+    return found
+
+
+def _fitting(needed: Sequence[int], columns: Sequence[Column], width: int) -> list[list[int]]:
+    """Columns in as few tables as the width allows, each beginning with the names."""
+    names = [index for index, column in enumerate(columns) if column.style == "name"]
+    tables = [list(names)]
+    for index in range(len(columns)):
+        if index in names:
+            continue
+        taken = sum(needed[i] + GAPS[-1] for i in (*tables[-1], index)) - GAPS[-1]
+        if taken > width and tables[-1] != names:
+            tables.append(list(names))
+        tables[-1].append(index)
+    return tables
+
+
+def _table(lines: list[list[str]], columns: Sequence[Column], width: int, totalled: bool) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    needed = sum(_widths(lines, columns))
+    gap = next((gap for gap in GAPS if needed + gap * (len(columns) - 1) <= width), GAPS[-1])
+    table = Table(
+        box=box.SIMPLE_HEAD, padding=(0, gap // 2), pad_edge=False, show_edge=False, show_footer=totalled
+    )
+    totals = lines.pop() if totalled else [""] * len(columns)
+    for column, total in zip(columns, totals, strict=True):
+        table.add_column(
+            Text(column.label),
+            Text(total, style="bold"),
+            justify="right" if column.style in RIGHT else "left",
+            no_wrap=column.style != "text",
+        )
+    for line in lines:
+        table.add_row(*(Text(shown, style=_WORDS.get(shown, "")) for shown in line))
+    return table
+
+
+# a colour beside the word; the word alone says it too
+_WORDS = {"within": "green", "exceeded": "red", "no": "red", "confirmed": "green", "missed": "yellow"}

@@ -1,0 +1,129 @@
+"""JSON Schemas of what ``--json`` prints, one per kind of view."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from costcalc.errors import CostcalcError, did_you_mean, shortened
+
+_DRAFT = "https://json-schema.org/draft/2020-12/schema"
+_CELL: dict[str, Any] = {
+    "type": ["integer", "number", "string", "boolean", "null", "array"],
+    "items": {"type": "integer"},
+}
+_COUNT: dict[str, Any] = {"type": ["integer", "null"]}
+_COUNTS = (
+    "macs",
+    "params",
+    "weights",
+    "activations",
+    "reads",
+    "writes",
+    "other_ops",
+    "limit",
+    "actual",
+    "headroom",
+)
+
+# grids of each kind of view: those always there, then those that may be missing; columns always there
+KINDS: dict[str, dict[str, tuple[str, ...]]] = {
+    "list": {"presets": ("name", "family", "macs", "params", "summary")},
+    "show": {"parts": ("name", "kind", "output")},
+    "compare": {"totals": ("metric",), "blocks": ("block", "metric")},
+    "budget": {
+        "limits": ("part", "metric", "limit", "actual", "headroom", "percent", "verdict"),
+        "costliest": ("name", "kind", "share"),
+    },
+    "check": {"layers": ("name", "output", "params", "macs", "reads", "writes", "other_ops", "agree")},
+    "kinds": {"kinds": ("name", "sort", "fields", "summary")},
+    "doctor": {"parts": ("name", "state", "remedy")},
+}
+OPTIONAL: dict[str, dict[str, tuple[str, ...]]] = {
+    "check": {
+        "disagreements": ("layer", "quantity"),
+        "claims": ("of", "metric", "published", "exact", "deviation", "verdict", "source"),
+    },
+}
+
+
+def text(kind: str) -> str:
+    """The schema of a kind as JSON; raises :class:`CostcalcError` for an unknown one."""
+    return json.dumps(of(kind), indent=2) + "\n"
+
+
+def of(kind: str) -> dict[str, Any]:
+    """The schema of a kind of view, or of ``error``."""
+    if kind == "error":
+        return _error()
+    if kind not in KINDS:
+        hint = did_you_mean(kind, KINDS) or "; there are " + ", ".join([*KINDS, "error"])
+        raise CostcalcError(f"no schema {shortened(kind)}{hint}")
+    grids = {**KINDS[kind], **OPTIONAL.get(kind, {})}
+    lines = {"type": "array", "items": {"type": "string"}}
+    tables = {key: _grid(columns) for key, columns in grids.items()}
+    result = {
+        "type": "object",
+        "properties": {**tables, "notes": lines, "summary": lines},
+        "required": [*KINDS[kind], "notes", "summary"],
+        "additionalProperties": _CELL,
+    }
+    return {
+        "$schema": _DRAFT,
+        "title": f"output of costcalc {kind} --json",
+        "type": "object",
+        "properties": {
+            "schema": {"const": f"costcalc.{kind}/1"},
+            "result": result,
+            "provenance": {"type": "object"},
+            "warnings": {"type": "array", "items": {"type": "string"}},
+        },
+        "required": ["schema", "result", "provenance", "warnings"],
+        "additionalProperties": False,
+    }
+
+
+def _grid(columns: tuple[str, ...]) -> dict[str, Any]:
+    row = {
+        "type": "object",
+        "properties": {key: _COUNT if key in _COUNTS else _CELL for key in columns},
+        "required": list(columns),
+        "additionalProperties": _CELL,
+    }
+    return {
+        "type": "object",
+        "properties": {
+            "rows": {"type": "array", "items": row},
+            "total": row,
+        },
+        "required": ["rows"],
+        "additionalProperties": False,
+    }
+
+
+def _error() -> dict[str, Any]:
+    position: dict[str, Any] = {"type": ["integer", "null"]}
+    problem = {
+        "type": "object",
+        "properties": {
+            "message": {"type": "string"},
+            "path": {"type": "string"},
+            "file": {"type": ["string", "null"]},
+            "line": position,
+            "column": position,
+        },
+        "required": ["message", "path", "file", "line", "column"],
+        "additionalProperties": False,
+    }
+    return {
+        "$schema": _DRAFT,
+        "title": "errors of costcalc --json, on stderr",
+        "type": "object",
+        "properties": {
+            "schema": {"const": "costcalc.error/1"},
+            "errors": {"type": "array", "items": problem, "minItems": 1},
+            "exit_code": {"type": "integer"},
+        },
+        "required": ["schema", "errors", "exit_code"],
+        "additionalProperties": False,
+    }

@@ -1,0 +1,67 @@
+"""Costs as grids: one graph, or the list of presets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from costcalc.graph import Graph
+from costcalc.records import Cell, Column, Grid, Part, View
+from costcalc.views.metrics import CONVENTION, METRICS, SHOWN, Metric, metrics
+
+
+def show(
+    graph: Graph,
+    whole: Part,
+    parts: Sequence[Part],
+    level: str,
+    keys: Sequence[str] = SHOWN,
+) -> View:
+    """One row per block or layer (``level``), totals below."""
+    chosen = metrics(keys or SHOWN)
+    columns = (
+        Column("name", level, "name"),
+        Column("kind", "type", "text"),
+        Column("output", "output", "shape"),
+        *(Column(metric.key, metric.label, metric.style) for metric in chosen),
+    )
+    rows = tuple(_measured(part, whole, chosen) for part in parts)
+    total = ("total", "", whole.output_shape, *(metric.of(whole, whole) for metric in chosen))
+    title = f"{graph.name}: {graph.about.summary}" if graph.about.summary else graph.name
+    facts = {
+        "name": graph.name,
+        "input": graph.input_shape,
+        "outputs": ", ".join(graph.outputs),
+        **_facts(whole),
+    }
+    notes = tuple(note for note in (_sourced(graph), CONVENTION) if note)
+    return View("show", (Grid("parts", title, columns, rows, total),), facts, notes)
+
+
+def _measured(part: Part, whole: Part, chosen: Sequence[Metric]) -> tuple[Cell, ...]:
+    return (part.name, part.kind, part.output_shape, *(metric.of(part, whole) for metric in chosen))
+
+
+def _facts(whole: Part) -> dict[str, Cell]:
+    keys = ("macs", "params", "activations", "peak_activations", "receptive_field", "depth", "nonlinearities")
+    return {key: METRICS[key].of(whole, whole) for key in keys}
+
+
+def _sourced(graph: Graph) -> str:
+    return f"Source: {graph.about.source}." if graph.about.source else ""
+
+
+def presets(parts: Sequence[tuple[Graph, Part]]) -> View:
+    """One row per preset, by family."""
+    columns = (
+        Column("family", "family", "group"),
+        Column("name", "preset", "name"),
+        Column("macs", "MACs", "count"),
+        Column("params", "params", "count"),
+        Column("summary", "what it is", "text"),
+    )
+    ordered = sorted(parts, key=lambda pair: (pair[0].about.family, pair[0].name))
+    rows = tuple(
+        (graph.about.family, graph.name, whole.cost.macs, whole.cost.params, graph.about.summary)
+        for graph, whole in ordered
+    )
+    return View("list", (Grid("presets", "presets", columns, rows),), {"count": len(rows)}, (CONVENTION,))

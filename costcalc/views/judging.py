@@ -1,0 +1,210 @@
+"""Verdicts as grids: budgets, agreement of producers, published figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from costcalc import units
+from costcalc.graph import Graph
+from costcalc.records import Cell, ClaimVerdict, Column, CostTable, Disagreement, Grid, Part, Verdict, View
+from costcalc.views.metrics import CONVENTION, LABELS, METRICS, Metric, share
+
+COSTLIEST = 5  # blocks that a budget names
+
+
+def budget(graph: Graph, verdicts: Sequence[Verdict], whole: Part, parts: Sequence[Part]) -> View:
+    """The limits with headroom or overshoot, and the blocks that cost most of what is judged first."""
+    columns = (
+        Column("part", "limit on", "name"),
+        Column("metric", "metric", "text", LABELS),
+        Column("limit", "limit", "count"),
+        Column("actual", "actual", "count"),
+        Column("headroom", "headroom", "count"),
+        Column("percent", "of limit", "percent"),
+        Column("verdict", "verdict", "text"),
+    )
+    rows = tuple(
+        (
+            verdict.limit.part or graph.name,
+            verdict.limit.metric,
+            verdict.limit.most,
+            verdict.actual,
+            verdict.headroom,
+            share(verdict.headroom, verdict.limit.most),
+            "within" if verdict.passed else "exceeded",
+        )
+        for verdict in verdicts
+    )
+    first = next((verdict for verdict in verdicts if not verdict.passed), verdicts[0])
+    grids = (
+        Grid("limits", f"budget of {graph.name}", columns, rows),
+        _costliest(METRICS[first.limit.metric], whole, parts),
+    )
+    passed = all(verdict.passed for verdict in verdicts)
+    summary = tuple(_judged(graph, verdict) for verdict in verdicts)
+    return View("budget", grids, {"name": graph.name, "passed": passed}, (CONVENTION,), summary, passed)
+
+
+def _costliest(metric: Metric, whole: Part, parts: Sequence[Part]) -> Grid:
+    def cost(part: Part) -> int:
+        value = metric.of(part, whole)
+        return value if isinstance(value, int) else 0
+
+    ranked = sorted(parts, key=cost, reverse=True)[:COSTLIEST]
+    columns = (
+        Column("name", "costliest blocks", "name"),
+        Column("kind", "type", "text"),
+        Column(metric.key, metric.label, metric.style),
+        Column("share", "share", "percent"),
+    )
+    rows = tuple((part.name, part.kind, cost(part), share(cost(part), cost(whole))) for part in ranked)
+    return Grid("costliest", f"where the {metric.label} are", columns, rows)
+
+
+def _judged(graph: Graph, verdict: Verdict) -> str:
+    what = f"{graph.name} {verdict.limit.part}".strip()
+    label = LABELS[verdict.limit.metric]
+    actual, limit = units.distinct(verdict.actual, verdict.limit.most)
+    off = units.count(abs(verdict.headroom))
+    off_by = share(abs(verdict.headroom), verdict.limit.most)
+    percent = "" if off_by is None else f" ({units.percent(off_by, 2)} of the limit)"
+    if verdict.passed:
+        return f"WITHIN: {what} has {actual} {label}, limit {limit}: headroom {off}{percent}."
+    return f"EXCEEDED: {what} has {actual} {label}, limit {limit}: {off} too many{percent}."
+
+
+def check(
+    graph: Graph,
+    formula: CostTable,
+    disagreements: Sequence[Disagreement],
+    claims: Sequence[ClaimVerdict],
+) -> View:
+    """Every layer with its counts and whether all agree; what differs; published figures."""
+    bad = {found.layer for found in disagreements}
+    columns = (
+        Column("name", "layer", "name"),
+        Column("output", "output", "shape"),
+        *(Column(key, LABELS[key], "count") for key in ("params", "macs", "reads", "writes", "other_ops")),
+        Column("agree", "agree", "text"),
+    )
+    rows = tuple(
+        (
+            row.name,
+            row.output_shape,
+            row.cost.params,
+            row.cost.macs,
+            row.cost.reads,
+            row.cost.writes,
+            row.cost.other_ops,
+            "no" if row.name in bad else "yes",
+        )
+        for row in formula.rows
+    )
+    total = formula.total
+    last = (
+        "total",
+        None,
+        total.params,
+        total.macs,
+        total.reads,
+        total.writes,
+        total.other_ops,
+        "no" if bad else "yes",
+    )
+    grids = [Grid("layers", f"check of {graph.name}", columns, rows, last)]
+    grids += [_differing(disagreements)] if disagreements else []
+    grids += [_claimed(claims)] if claims else []
+    passed = not disagreements and all(claim.passed for claim in claims)
+    facts: Mapping[str, Cell] = {"name": graph.name, "agree": not bad, "passed": passed}
+    notes = (CONVENTION, *(f"{v.claim.target}: {v.claim.note}." for v in claims if v.claim.note))
+    summary = _concluded(graph, formula, disagreements, claims)
+    return View("check", tuple(grids), facts, notes, summary, passed)
+
+
+def counted(found: Sequence[tuple[CostTable, Sequence[Disagreement]]]) -> str:
+    """Who counted, and whether the closed form agrees."""
+    if any(table.by == "formula" for table, _ in found):
+        return "Counted by the closed form alone; `costcalc check` holds it against the trace."
+    bad = [f"{table.graph}: {d.layer} {d.quantity}" for table, differing in found for d in differing]
+    if bad:
+        return f"DISAGREE: trace and closed form differ on {', '.join(bad[:3])}; see `costcalc check`."
+    layers = sum(len(table.rows) for table, _ in found)
+    return f"Traced with fvcore; the closed form agrees on all {layers} layers, to the last integer."
+
+
+def _differing(disagreements: Sequence[Disagreement]) -> Grid:
+    producers = list(dict.fromkeys(name for found in disagreements for name in found.values))
+    columns = (
+        Column("layer", "layer", "name"),
+        Column("quantity", "quantity", "text"),
+        *(Column(name, name, "count") for name in producers),
+    )
+    rows = tuple(
+        (found.layer, found.quantity, *(_cell(found.values.get(name)) for name in producers))
+        for found in disagreements
+    )
+    return Grid("disagreements", "what differs", columns, rows)
+
+
+def _cell(value: object) -> Cell:
+    return value if isinstance(value, (int, str, tuple)) or value is None else str(value)
+
+
+def _claimed(claims: Sequence[ClaimVerdict]) -> Grid:
+    columns = (
+        Column("of", "published of", "name"),
+        Column("metric", "metric", "text", LABELS),
+        Column("published", "published", "ratio"),
+        Column("exact", "exact", "count"),
+        Column("deviation", "off by", "percent"),
+        Column("verdict", "verdict", "text"),
+        Column("source", "source", "text"),
+    )
+    rows = tuple(
+        (
+            verdict.claim.target,
+            verdict.claim.metric,
+            verdict.claim.published,
+            verdict.exact,
+            _deviation(verdict),
+            _found(verdict),
+            verdict.claim.source,
+        )
+        for verdict in claims
+    )
+    return Grid("claims", "published figures", columns, rows)
+
+
+def _deviation(verdict: ClaimVerdict) -> Cell:
+    figure, _ = units.published(verdict.claim.published)
+    return (figure - verdict.exact) / verdict.exact if verdict.exact else None
+
+
+def _found(verdict: ClaimVerdict) -> str:
+    word = "confirmed" if verdict.confirmed else "missed"
+    return word if verdict.passed else f"{word}, recorded otherwise"
+
+
+def _concluded(
+    graph: Graph, formula: CostTable, disagreements: Sequence[Disagreement], claims: Sequence[ClaimVerdict]
+) -> tuple[str, ...]:
+    layers = len(formula.rows)
+    if disagreements:
+        bad = len({found.layer for found in disagreements})
+        lines = [f"DISAGREE: closed form, trace and FlopCounterMode differ on {bad} of {layers} layers."]
+    else:
+        lines = [
+            f"AGREE: closed form, fvcore trace and FlopCounterMode give the same counts on all {layers} "
+            f"layers of {graph.name}: {units.count(formula.total.macs)} MACs, "
+            f"{units.count(formula.total.params)} params."
+        ]
+    if claims:
+        held = sum(verdict.confirmed for verdict in claims)
+        odd = sum(not verdict.passed for verdict in claims)
+        lines.append(
+            f"{held} of {len(claims)} published figures hold; "
+            + (f"{odd} otherwise than recorded." if odd else "the others are known not to.")
+            if held < len(claims) or odd
+            else f"All {held} published figures hold."
+        )
+    return tuple(lines)
