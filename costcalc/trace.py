@@ -7,6 +7,7 @@ know. Here what is paid and what is free is written out, and anything else is an
 from __future__ import annotations
 
 import math
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -63,7 +64,11 @@ class _Moved(fx.Interpreter):
         self.traffic: dict[str, tuple[int, int]] = {}
 
     def call_module(self, target: Any, args: tuple[Any, ...], kwargs: Any) -> Any:
-        given: torch.Tensor = super().call_module(target, args, kwargs)
+        try:
+            given: torch.Tensor = super().call_module(target, args, kwargs)
+        except RuntimeError as error:
+            reason = str(error).partition("\n")[0]
+            raise CostcalcError(f"torch cannot run layer '{target}': {reason}", ENVIRONMENT) from error
         self.shapes[target] = tuple(given.shape[1:])
         is_view = any(_storage(given) == _storage(taken) for taken in args)
         self.traffic[target] = (0, 0) if is_view else (sum(x.numel() for x in args), given.numel())
@@ -112,11 +117,15 @@ def _row(name: str, kind: str, net: nn.Module, moved: _Moved, counted: dict[str,
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Single precision, no gradients; everything as before afterwards, also after an exception."""
+    """Single precision, no gradients; everything as before afterwards, also after an exception.
+
+    Warnings are about how torch would compute, and nothing here is computed for its value.
+    """
     dtype = torch.get_default_dtype()
     torch.set_default_dtype(torch.float32)
     try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        with torch.no_grad(), torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             yield
     finally:
         torch.set_default_dtype(dtype)
@@ -205,7 +214,7 @@ PAID: dict[str, Handle] = {
     **_table("linear", _linear),
 }
 COUNTED_APART: dict[str, Handle] = {
-    **_table("relu relu6 hardtanh leaky_relu elu gelu silu sigmoid tanh softplus", _each(1)),
+    **_table("relu hardtanh leaky_relu elu gelu silu sigmoid tanh softplus", _each(1)),
     **_table("hardswish hardsigmoid prelu add mul div pow", _each(1)),
     **_table("batch_norm", _each(2)),
     **_table("softmax", _each(3)),
@@ -213,8 +222,7 @@ COUNTED_APART: dict[str, Handle] = {
     **_table("max_pool2d avg_pool2d avg_pool3d", _taps),
     **_table("adaptive_avg_pool2d", _adaptive),
 }
-FREE: dict[str, Handle] = {
-    **_table("cat flatten dropout channel_shuffle upsample_nearest2d unsqueeze squeeze", _free),
-    **_table("view reshape constant_pad_nd size pad", _free),
-}
+FREE: dict[str, Handle] = _table(
+    "cat flatten dropout channel_shuffle upsample_nearest2d squeeze view size pad", _free
+)
 HANDLES = {**PAID, **COUNTED_APART, **FREE}

@@ -13,8 +13,7 @@ MAX_DIGITS = 30  # a longer count is a slip or an attack, and 10**(10**9) does n
 READABLE = 50  # numerators and denominators up to here are shown as a fraction
 
 _QUANTITY = re.compile(
-    r"(?P<number>[0-9][0-9_,]*(\.[0-9_]*)?|\.[0-9]+)(?P<exponent>[eE][+-]?[0-9]{1,3})?"
-    r"\s*(?P<prefix>[kKMGT]?)(?P<unit>[A-Za-z-]*)"
+    r"(?P<number>[0-9][0-9_,]*(\.[0-9_]*)?|\.[0-9]+)(?P<exponent>[eE][+-]?[0-9]{1,3})?\s*(?P<unit>[A-Za-z-]*)"
 )
 _FLOPS = re.compile(r"flops?(/s)?|ops", re.IGNORECASE)
 _WORDS = {
@@ -45,9 +44,8 @@ def _scaled(text: str, counted: str) -> tuple[Fraction, Fraction]:
     match = _QUANTITY.fullmatch(text.strip()) if len(text) <= 64 else None
     if match is None:
         raise Misfit(f"{shortened(text)} is not a count; write for example 1.5e9, 1.5G or 1_500_000_000")
-    _check_unit(text, match["unit"], counted)
     number = match["number"].replace("_", "").replace(",", "")
-    exponent = int((match["exponent"] or "e0")[1:]) + PREFIXES[match["prefix"]]
+    exponent = int((match["exponent"] or "e0")[1:]) + PREFIXES[_prefix(text, match["unit"], counted)]
     if abs(exponent) + len(number) > MAX_DIGITS:
         raise Misfit(f"{text!r} is out of range; counts have at most {MAX_DIGITS} digits")
     decimals = len(number.partition(".")[2])
@@ -55,10 +53,14 @@ def _scaled(text: str, counted: str) -> tuple[Fraction, Fraction]:
     return Fraction(Decimal(number)) * scale, scale / 10**decimals / 2
 
 
-def _check_unit(text: str, unit: str, counted: str) -> None:
-    if not unit or unit.lower() in _WORDS[counted]:
-        return
-    if counted == "macs" and _FLOPS.fullmatch(unit):
+def _prefix(text: str, unit: str, counted: str) -> str:
+    """The prefix of a unit: ``GMACs`` → ``G``; the M of ``MACs`` is none."""
+    prefix, word = (
+        (unit[:1], unit[1:]) if unit[:1] in PREFIXES and unit.lower() not in _WORDS[counted] else ("", unit)
+    )
+    if not word or word.lower() in _WORDS[counted]:
+        return prefix
+    if counted == "macs" and _FLOPS.fullmatch(word):
         raise Misfit(f"{text!r} is in FLOPs where MACs are due; 1 MAC = 2 FLOPs, so halve the number")
     raise Misfit(f"{text!r}: unknown unit {unit!r} for {counted}; use none, or K, M, G, T before {counted}")
 
@@ -70,12 +72,12 @@ def count(value: int) -> str:
 
 def prose(value: int) -> str:
     """Four significant digits and a prefix, for sentences: ``1498677248`` → ``"1.499 G"``."""
-    for prefix in ("T", "G", "M", "K"):
-        scale = 10 ** PREFIXES[prefix]
-        if abs(value) >= scale:
-            digits = 3 - (len(str(abs(value) // scale)) - 1)
-            return f"{value / scale:.{max(digits, 0)}f} {prefix}"
-    return str(value)
+    mantissa, _, exponent = f"{value:.3e}".partition("e")
+    thousands, places = divmod(int(exponent), 3)
+    if not 0 < thousands < 5:
+        return count(value)
+    prefix = ("", "K", "M", "G", "T")[thousands]
+    return f"{float(mantissa) * 10**places:.{3 - places}f} {prefix}"
 
 
 def distinct(a: int, b: int) -> tuple[str, str]:
@@ -97,7 +99,8 @@ def ratio(value: Fraction) -> str:
     if value.denominator == 1:
         return f"{count(value.numerator)}×"
     exact = f"{value.numerator}/{value.denominator} = " if max(value.as_integer_ratio()) <= READABLE else ""
-    return f"{exact}{float(value):.3f}×"
+    digits = next((digits for digits in (3, 4, 5, 6) if float(f"{float(value):.{digits}f}") != 1), 6)
+    return f"{exact}{float(value):.{digits}f}×"
 
 
 def shape(dims: tuple[int, ...]) -> str:

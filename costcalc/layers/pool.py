@@ -9,7 +9,7 @@ from typing import Any
 from costcalc.errors import Misfit
 from costcalc.layers.base import Layer, Margin, Steps, TorchModule, area, chw
 from costcalc.layers.linear import strided
-from costcalc.layers.window import Pair, Window, grid, reach
+from costcalc.layers.window import Pair, Window, grid
 from costcalc.records import Shape
 
 
@@ -25,7 +25,7 @@ class MaxPool(Layer):
 
     def output_shape(self, *xs: Shape) -> Shape:
         channels, *size = chw(xs[0])
-        check_pad(self.pad, self.kernel, self.dilation)
+        check_pad(self.pad, self.kernel)
         stride = self.stride or self.kernel
         return (channels, *grid((size[0], size[1]), self.kernel, stride, self.pad, self.dilation, self.ceil))
 
@@ -50,7 +50,7 @@ class AvgPool(Layer):
 
     def output_shape(self, *xs: Shape) -> Shape:
         channels, *size = chw(xs[0])
-        check_pad(self.pad, self.kernel, (1, 1))
+        check_pad(self.pad, self.kernel)
         stride = self.stride or self.kernel
         return (channels, *grid((size[0], size[1]), self.kernel, stride, self.pad, ceil=self.ceil))
 
@@ -112,10 +112,10 @@ class AdaptiveAvgPool(Layer):
         return [-(-(i + 1) * size // out) - i * size // out for i in range(out)]
 
 
-def check_pad(pad: Pair, kernel: Pair, dilation: Pair) -> None:
-    """Torch pools refuse padding beyond half of the window."""
-    if any(pad[axis] > reach(kernel[axis], dilation[axis]) // 2 for axis in (0, 1)):
-        raise Misfit(f"pad {list(pad)} is more than half of the window {list(kernel)}")
+def check_pad(pad: Pair, kernel: Pair) -> None:
+    """Torch pools refuse padding beyond half of the kernel, whatever its dilation."""
+    if any(pad[axis] > kernel[axis] // 2 for axis in (0, 1)):
+        raise Misfit(f"pad {list(pad)} is more than half of the kernel {list(kernel)}")
 
 
 def whole(x: Shape) -> Window:

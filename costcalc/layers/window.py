@@ -38,15 +38,14 @@ def positions(size: int, kernel: int, stride: int, pad: int, dilation: int, ceil
     but the last window must start inside the input or its left padding.
     """
     free = size + 2 * pad - reach(kernel, dilation)
-    if free < 0:
+    count = -(-free // stride) + 1 if ceil else free // stride + 1
+    if count < 1:
         raise Misfit(
             f"a window of {reach(kernel, dilation)} does not fit into {size} + 2*{pad} positions; "
             "make the input or the padding larger, or the kernel smaller"
         )
-    if not ceil:
-        return free // stride + 1
-    count = -(-free // stride) + 1
-    return count - 1 if (count - 1) * stride >= size + pad else count
+    starts_outside = (count - 1) * stride >= size + pad
+    return count - 1 if ceil and starts_outside else count
 
 
 def grid(
