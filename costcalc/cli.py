@@ -15,6 +15,7 @@ from costcalc.errors import CostcalcError
 from costcalc.records import View
 
 FOUND, BUG, INTERRUPTED = 1, 70, 130
+MOST_PROBLEMS = 40  # that are worth reading at once
 SHORT = {"help_option_names": ["-h", "--help"]}
 IS_TERMINAL = sys.stdout.isatty() and sys.stderr.isatty()
 
@@ -351,8 +352,10 @@ def _failed(error: CostcalcError, argv: Sequence[str]) -> int:
         ]
         sys.stderr.write(render.problems(found, error.exit_code))
         return error.exit_code
-    for problem in error.problems:
+    for problem in error.problems[:MOST_PROBLEMS]:
         _say(f"costcalc: {problem}", always=True)
         if problem.excerpt():
             _say(problem.excerpt(), always=True)
+    if len(error.problems) > MOST_PROBLEMS:
+        _say(f"costcalc: and {len(error.problems) - MOST_PROBLEMS} more; --json shows all", always=True)
     return error.exit_code

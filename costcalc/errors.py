@@ -54,11 +54,15 @@ class Problem:
 
 
 class CostcalcError(Exception):
-    """All problems found in one input, with the exit code they lead to (2 usage, 3 environment)."""
+    """All problems found in one input, with the exit code they lead to (2 usage, 3 environment).
+
+    What is wrong in one place is told once, however often a repeat or a block comes by it.
+    """
 
     def __init__(self, problems: Iterable[Problem] | str, exit_code: int = USAGE) -> None:
         found = (Problem(problems),) if isinstance(problems, str) else tuple(problems)
-        self.problems = tuple(sorted(found, key=_position))
+        once = {(problem.message, problem.place or problem.path): problem for problem in reversed(found)}
+        self.problems = tuple(sorted(once.values(), key=_position))
         self.exit_code = exit_code
         super().__init__("\n".join(str(problem) for problem in self.problems))
 

@@ -91,25 +91,26 @@ class Graph:
 
 def wire(
     name: str,
-    input_shape: Shape,
+    input_shape: Shape | None,
     steps: Sequence[Step],
     groups: Iterable[Group] = (),
     outputs: Sequence[str] = (),
     about: About | None = None,
     training: bool = False,
+    problems: Sequence[Problem] = (),
 ) -> Graph:
     """Resolve shapes in order and return the graph, without training-only layers unless wanted.
 
-    ``outputs`` default to the last layer. All shape errors that do not follow from another are
-    raised at once, as one :class:`CostcalcError`.
+    ``outputs`` default to the last layer. Shape errors that do not follow from another are raised
+    at once, as one :class:`CostcalcError`, with the ``problems`` that were found before.
     """
-    nodes, problems = _shaped(input_shape, steps)
+    nodes, misfits = _shaped(input_shape, steps)
     kept = [node for node in nodes if training or not node.training]
     last = [node.name for node in kept if not node.training][-1:]
     ends = [*(outputs or last), *_training_ends(kept)]
-    problems += _unused(steps, ends)
-    if problems:
-        raise CostcalcError(problems)
+    found = [*problems, *misfits] or _unused(steps, ends)  # a broken layer is no proof of disuse
+    if found or input_shape is None:
+        raise CostcalcError(found)
     inside = {node.name for node in kept}
     blocks = {group.name: group for group in groups if group.output in inside}
     return Graph(name, input_shape, tuple(kept), blocks, tuple(ends), about or About())
@@ -120,7 +121,7 @@ def renamed(graph: Graph, name: str) -> Graph:
     return replace(graph, name=name)
 
 
-def _shaped(input_shape: Shape, steps: Sequence[Step]) -> tuple[list[Node], list[Problem]]:
+def _shaped(input_shape: Shape | None, steps: Sequence[Step]) -> tuple[list[Node], list[Problem]]:
     """Nodes with their shapes; what follows a broken layer is passed over, not reported again."""
     shapes: dict[str, Shape | None] = {INPUT: input_shape}
     nodes: list[Node] = []
@@ -134,7 +135,7 @@ def _shaped(input_shape: Shape, steps: Sequence[Step]) -> tuple[list[Node], list
         try:
             out = _fitted(step.layer, ins)
         except Misfit as misfit:
-            problems.append(Problem(f"{step.layer.kind} {misfit}", step.name, step.place))
+            problems.append(Problem(f"{step.layer.kind}: {misfit}", step.name, step.place))
             continue
         shapes[step.name] = out
         nodes.append(Node(step.name, step.layer, step.sources, ins, out, step.training))

@@ -9,6 +9,26 @@ import pytest
 from costcalc import spec
 from costcalc.graph import Graph
 
+HERE = Path(__file__).parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write golden files instead of comparing")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Hold a text against a committed file under tests/."""
+
+    def compare(name: str, found: str) -> None:
+        path = HERE / name
+        if request.config.getoption("--update-golden"):
+            path.parent.mkdir(exist_ok=True, parents=True)
+            path.write_text(found, encoding="utf-8")
+        assert found == path.read_text(encoding="utf-8")
+
+    return compare
+
 
 @pytest.fixture
 def written(tmp_path: Path) -> Callable[..., str]:

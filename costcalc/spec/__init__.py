@@ -79,16 +79,18 @@ def _item(path: str, value: str) -> Item:
 def _resolve(path: Path, overrides: Mapping[str, Item], chain: tuple[Path, ...]) -> Blueprint:
     """The file with its bases merged in; ``overrides`` matter where a part is chosen by one."""
     item = read(library.text_of(path), library.shown(path))
-    entry = file_entry(item)
+    entry, problems = file_entry(item)
     if path in chain or len(chain) >= MAX_BASES:
         way = " → ".join(library.shown(link) for link in (*chain, path))
         raise CostcalcError(
-            [Problem(f"'base' leads in a circle or too deep: {way}", "base", item.at(("base",)))]
+            [Problem(f"'base' leads in a circle or too deep: {way}", "base", item.at(("base",)).place)]
         )
     own = item.mapping()
     if entry.base is None:
-        _check_complete(entry, item)
-        return _merged(None, entry, item, path)
+        problems += _incomplete(entry, item)
+        if "input" not in own or not entry.layers:
+            raise CostcalcError(problems)
+        return _merged(None, entry, item, path, problems)
     with_place = own["base"]
     try:
         base_path = library.find(entry.base, beside=None if path == Path(library.STDIN) else path)
@@ -97,10 +99,10 @@ def _resolve(path: Path, overrides: Mapping[str, Item], chain: tuple[Path, ...])
     base = _resolve(base_path, {}, (*chain, path))
     if entry.part is not None:
         base = _part(base, entry, item, path, overrides)
-    return _merged(base, entry, item, path)
+    return _merged(base, entry, item, path, problems)
 
 
-def _check_complete(entry: FileEntry, item: Item) -> None:
+def _incomplete(entry: FileEntry, item: Item) -> list[Problem]:
     own = item.mapping()
     problems = [
         Problem(f"needs '{key}', or a 'base' to take it from", "", item.place)
@@ -109,53 +111,61 @@ def _check_complete(entry: FileEntry, item: Item) -> None:
     ]
     if entry.part is not None:
         problems.append(own["part"].problem("'part' needs a 'base' to take the part from", "part"))
-    if "layers" in own and not entry.layers:
+    if own.get("layers") and own["layers"].value == {}:
         problems.append(own["layers"].problem("has no layers", "layers"))
-    if problems:
-        raise CostcalcError(problems)
+    return problems
 
 
-def _merged(base: Blueprint | None, entry: FileEntry, item: Item, path: Path) -> Blueprint:
+def _merged(
+    base: Blueprint | None, entry: FileEntry, item: Item, path: Path, problems: list[Problem]
+) -> Blueprint:
     """The file laid over its base: entries of the same name replace, ``null`` removes."""
-    own = item.mapping()
-    over = {key: own[key].mapping() if key in own else {} for key in ("params", "layers")}
-    outputs = tuple(own["outputs"].value) if "outputs" in own else base.outputs if base else ()  # type: ignore[arg-type]
+    own = {key: item.mapping()[key] for key in entry.model_fields_set}
+    below = base or Blueprint(path.stem, item, {}, {}, {}, (), False, About())
+    blocks, unknown = _blocks(below.blocks, entry, item, path)
     return Blueprint(
         name=entry.name or path.stem,
-        input=own["input"] if base is None or "input" in own else base.input,
-        params=_laid_over(base.params if base else {}, over["params"]),
-        layers=_laid_over(base.layers if base else {}, over["layers"]),
-        blocks={**(base.blocks if base else {}), **_blocks(base.blocks if base else {}, entry, item, path)},
-        outputs=outputs,  # type: ignore[arg-type]
+        input=own.get("input", below.input),
+        params=_laid_over(below.params, own.get("params")),
+        layers=_laid_over(below.layers, own.get("layers")),
+        blocks={**below.blocks, **blocks},
+        outputs=_listed(own["outputs"]) if "outputs" in own else below.outputs,
         training=entry.training,
         about=_about(entry, path),
+        problems=(*below.problems, *problems, *unknown),
     )
 
 
-def _laid_over(below: Mapping[str, Item], above: Mapping[str, Item]) -> dict[str, Item]:
+def _listed(item: Item) -> tuple[Item, ...]:
+    return tuple(item.value) if isinstance(item.value, list) else ()
+
+
+def _laid_over(below: Mapping[str, Item], item: Item | None) -> dict[str, Item]:
+    above = item.mapping() if item else {}
     return {key: value for key, value in {**below, **above}.items() if value.value is not None}
 
 
-def _blocks(below: Mapping[str, Block], entry: FileEntry, item: Item, path: Path) -> dict[str, Block]:
+def _blocks(
+    below: Mapping[str, Block], entry: FileEntry, item: Item, path: Path
+) -> tuple[dict[str, Block], list[Problem]]:
     """The file's own blocks; a bare word makes one name stand for another block."""
     found: dict[str, Block] = {}
+    problems: list[Problem] = []
     for name, block in entry.blocks.items():
-        here = item.mapping()["blocks"].mapping()[name]
+        here, where = item.mapping()["blocks"].mapping()[name], f"blocks.{name}"
+        target = find_block(block, {**below, **found}) if isinstance(block, str) else None
         if name in KINDS:
-            raise CostcalcError(
-                [here.problem(f"'{name}' is a layer kind; give the block another name", f"blocks.{name}")]
+            problems.append(
+                Problem(f"'{name}' is a layer kind; give the block another name", where, here.key)
             )
-        if isinstance(block, str):
-            target = find_block(block, {**below, **found})
-            if target is None:
-                known = [*below, *found, *shipped_blocks()]
-                raise CostcalcError(
-                    [here.problem(f"no block '{block}'{did_you_mean(block, known)}", f"blocks.{name}")]
-                )
+        elif not isinstance(block, str):
+            found[name] = block_of(name, block, here, shipped=library.is_shipped(library.shown(path)))
+        elif target is not None:
             found[name] = replace(target, name=name)
         else:
-            found[name] = block_of(name, block, here, shipped=library.is_shipped(library.shown(path)))
-    return found
+            hint = did_you_mean(block, [*below, *found, *shipped_blocks()])
+            problems.append(here.problem(f"no block {shortened(block)}{hint}", where))
+    return found, problems
 
 
 def _part(
@@ -167,7 +177,7 @@ def _part(
     env = bind({key: overrides.get(key, value) for key, value in params.items()}, {})
     chosen = value_of(own["part"], env, "part")
     name = str(chosen.value)
-    blocks = {**base.blocks, **_blocks(base.blocks, entry, item, path)}
+    blocks = {**base.blocks, **_blocks(base.blocks, entry, item, path)[0]}
     call = base.layers.get(name)
     block = find_block(str(call.mapping()["kind"].value), blocks) if call else None
     graph = expand.graph_of(base, {}, training=True)
@@ -183,7 +193,7 @@ def _part(
     defaults = {key: value for key, value in block.args.items() if value is not None}
     return Blueprint(
         name=name,
-        input=Item([Item(size, place, {}) for size in shape], place, {}),
+        input=Item([Item(size, place, place) for size in shape], place, place),
         params={**base.params, **defaults, **given},
         layers=block.layers,
         blocks=blocks,

@@ -54,6 +54,7 @@ class Blueprint:
     outputs: tuple[Item, ...]
     training: bool
     about: About
+    problems: tuple[Problem, ...] = ()  # of the file's form; told with those of its layers
 
 
 def block_of(name: str, entry: BlockEntry, item: Item, shipped: bool) -> Block:

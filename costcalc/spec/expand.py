@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -32,6 +33,7 @@ MAX_NESTING = 12  # blocks within blocks
 WIRING = ("kind", "from", "repeat", "training")
 
 Overrides = Mapping[str, Item]
+T = TypeVar("T")
 
 
 class TooLarge(CostcalcError):
@@ -62,6 +64,7 @@ class Call:
     kind: str
     fields: Mapping[str, Bound]
     keys: Mapping[str, Place]
+    broken: frozenset[str]  # fields whose value could not be evaluated, reported already
     source: Bound | None
     repeat: int | None
     training: bool
@@ -71,18 +74,24 @@ class Call:
 def graph_of(blueprint: Blueprint, overrides: Overrides, training: bool) -> Graph:
     """The wired graph; raises :class:`CostcalcError` with every independent error."""
     params = {key: overrides.get(key, item) for key, item in blueprint.params.items()}
-    env = bind(params, {})
-    shape = input_shape(overrides.get(INPUT, blueprint.input), env)
     unfolding = _Unfolding(blueprint.blocks, overrides, used={*params, INPUT}, settable=[*params, INPUT])
+    unfolding.problems += blueprint.problems
+    env = bind(params, {})
+    shape = unfolding.tried(lambda: input_shape(overrides.get(INPUT, blueprint.input), env))
     scope = Scope("", env, INPUT)
     last = unfolding.table(blueprint.layers, scope)
-    ends = [unfolding.gives_by_name(item, scope, blueprint.layers, "outputs") for item in blueprint.outputs]
+    ends = [unfolding.named(item, scope, blueprint.layers, "outputs") for item in blueprint.outputs]
     unfolding.check_overrides()
-    if unfolding.problems:
-        raise CostcalcError(dict.fromkeys(unfolding.problems))
-    outputs = [name for name in (ends or [last]) if name is not None]
-    wanted = training or blueprint.training
-    return wire(blueprint.name, shape, unfolding.steps, unfolding.groups, outputs, blueprint.about, wanted)
+    return wire(
+        blueprint.name,
+        shape,
+        unfolding.steps,
+        unfolding.groups,
+        [name for name in (ends or [last]) if name is not None],
+        blueprint.about,
+        training or blueprint.training,
+        unfolding.problems,
+    )
 
 
 def settable(blueprint: Blueprint, overrides: Overrides) -> frozenset[str]:
@@ -108,21 +117,27 @@ class _Unfolding:
     problems: list[Problem] = field(default_factory=list)
     visits: int = 0
 
+    def tried(self, make: Callable[[], T]) -> T | None:
+        """What ``make`` gives, or None with its problems noted."""
+        try:
+            return make()
+        except TooLarge:
+            raise
+        except CostcalcError as error:
+            self.problems += error.problems
+            return None
+
     def table(self, layers: Mapping[str, Item], scope: Scope) -> str | None:
         """Unfold a layer table in order; returns the node its last layer gives, None if broken."""
         above = {False: scope.entry, True: scope.entry}  # without and with training-only layers
         for name, item in layers.items():
-            path, training = scope.prefix + name, scope.training
+            path = scope.prefix + name
             self.gives[path] = None  # a broken layer silences what follows from it
-            try:
-                call = self.parsed(name, item, scope)
-                training = call.training
-                sources = self.sources(call, scope, above[training], layers)
-                self.gives[path] = self.repeated(call, sources, scope)
-            except TooLarge:
-                raise
-            except CostcalcError as error:
-                self.problems += error.problems
+            call = self.tried(partial(self.parsed, name, item, scope))
+            training = scope.training if call is None else call.training
+            if call is not None:
+                sources = self.tried(partial(self.sources, call, scope, above[training], layers))
+                self.gives[path] = self.tried(partial(self.repeated, call, sources, scope))
             above[True] = self.gives[path]
             if training == scope.training:
                 above[False] = self.gives[path]
@@ -131,19 +146,24 @@ class _Unfolding:
     def parsed(self, name: str, item: Item, scope: Scope) -> Call:
         """An entry with overrides applied and every value evaluated."""
         path = scope.prefix + name
-        check_name(name, item.place, path)
+        check_name(name, item.key, path)
         items = {**item.mapping(), **self.overriding(path)}
         if "kind" not in items:
             raise CostcalcError([item.problem("needs 'kind'", path)])
-        values = {key: value_of(value, scope.env, f"{path}.{key}") for key, value in items.items()}
+        tried = {
+            key: self.tried(partial(value_of, value, scope.env, f"{path}.{key}"))
+            for key, value in items.items()
+        }
+        values = {key: bound for key, bound in tried.items() if bound is not None}
         return Call(
             path=path,
-            kind=_typed(values["kind"], str, "the name of a layer kind or block", f"{path}.kind"),
+            kind=_typed(values.get("kind"), str, "the name of a layer kind or block", f"{path}.kind"),
             fields={key: bound for key, bound in values.items() if key not in WIRING},
-            keys={key: item.keys.get(key, value.place) for key, value in items.items()},
+            keys={key: value.key for key, value in items.items()},
+            broken=frozenset(tried.keys() - values.keys()),
             source=values.get("from"),
             repeat=_times(values.get("repeat"), path),
-            training=scope.training or self.flag(values.get("training"), path),
+            training=scope.training or _flag(values.get("training"), path),
             place=scope.anchor or item.place,
         )
 
@@ -153,49 +173,43 @@ class _Unfolding:
         self.used |= mine
         return {key.rpartition(".")[2]: self.overrides[key] for key in mine}
 
-    def flag(self, bound: Bound | None, path: str) -> bool:
-        return bound is not None and _typed(bound, bool, "true or false", f"{path}.training")
-
     def sources(
         self, call: Call, scope: Scope, above: str | None, layers: Mapping[str, Item]
     ) -> tuple[str, ...] | None:
         """The nodes that feed a call; None where one of them is broken."""
+        if "from" in call.broken:
+            return None
         if call.source is None:
             return None if above is None else (above,)
+        where, place = f"{call.path}.from", call.source.place
         names = call.source.value if isinstance(call.source.value, list) else [call.source.value]
-        where = f"{call.path}.from"
-        items = [
-            Item(
-                _typed(Bound(name, call.source.place), str, "the name of a layer", where),
-                call.source.place,
-                {},
-            )
-            for name in names
-        ]
-        found = [self.gives_by_name(item, scope, layers, where) for item in items]
-        if not found:
-            raise CostcalcError([Problem("names no layer", where, call.source.place)])
+        if not names:
+            raise CostcalcError([Problem("names no layer", where, place)])
+        found = [self.named(Item(name, place, place), scope, layers, where) for name in names]
         hidden = [name for name in found if name in self.training and not call.training]
         if hidden:
             message = (
                 f"takes '{hidden[0]}', which exists only in training; mark this layer `training: true` too"
             )
-            raise CostcalcError([Problem(message, where, call.source.place)])
+            raise CostcalcError([Problem(message, where, place)])
         return None if None in found else tuple(name for name in found if name is not None)
 
-    def gives_by_name(self, item: Item, scope: Scope, layers: Mapping[str, Item], where: str) -> str | None:
-        """The node that a layer's name stands for in a scope; None if that layer is broken."""
-        name = str(item.value)
-        if name == INPUT:
+    def named(self, item: Item, scope: Scope, layers: Mapping[str, Item], where: str) -> str | None:
+        """The node that a layer's name stands for in a scope; None, with a problem noted, if none."""
+        name = item.value
+        if not isinstance(name, str):
+            message = f"should be the name of a layer, not {shortened(name)}"
+        elif name == INPUT:
             return scope.entry
-        if scope.prefix + name in self.gives:
+        elif scope.prefix + name in self.gives:
             return self.gives[scope.prefix + name]
-        if name in layers:
+        elif name in layers:
             message = f"'{name}' stands below; a layer takes only what is above it"
         else:
             above = [path.removeprefix(scope.prefix) for path in self.gives if path.startswith(scope.prefix)]
             message = f"no layer {shortened(name)} above{did_you_mean(name, [*above, INPUT])}"
-        raise CostcalcError([item.problem(message, where)])
+        self.problems.append(item.problem(message, where))
+        return None
 
     def repeated(self, call: Call, sources: tuple[str, ...] | None, scope: Scope) -> str | None:
         """The call once, or ``name.1`` … ``name.n`` one behind the other; returns the last node."""
@@ -236,11 +250,15 @@ class _Unfolding:
         kind = KINDS[call.kind]
         self.settable += [f"{call.path}.{name}" for name in (*WIRING, *kind.model_fields)]
         try:
-            return kind.model_validate({key: bound.value for key, bound in call.fields.items()})
+            layer = kind.model_validate({key: bound.value for key, bound in call.fields.items()})
         except ValidationError as error:
+            details = [detail for detail in error.errors() if not call.broken.intersection(detail["loc"])]
             raise CostcalcError(
-                [_misfit(call, detail, list(kind.model_fields)) for detail in error.errors()]
+                [_misfit(call, detail, list(kind.model_fields)) for detail in details]
             ) from None
+        if call.broken:
+            raise CostcalcError(())
+        return layer
 
     def block(
         self, block: Block, call: Call, path: str, sources: tuple[str, ...] | None, scope: Scope
@@ -263,7 +281,7 @@ class _Unfolding:
         )
         given = self.table(block.layers, inner)
         if block.output is not None:
-            given = self.gives_by_name(block.output, inner, block.layers, f"{path}.output")
+            given = self.named(block.output, inner, block.layers, f"{path}.output")
         if given is not None and entry is not None:
             self.groups.append(Group(path, call.kind, entry, given))
         self.gives[path] = given
@@ -310,10 +328,16 @@ def _misfit(call: Call, detail: ErrorDetails, known: Sequence[str]) -> Problem:
     return Problem(told(detail), f"{call.path}.{key}", place)
 
 
-def _typed(bound: Bound, wanted: type, what: str, path: str) -> Any:
+def _typed(bound: Bound | None, wanted: type, what: str, path: str) -> Any:
+    if bound is None:
+        raise CostcalcError(())  # reported already
     if isinstance(bound.value, wanted):
         return bound.value
     raise CostcalcError([Problem(f"should be {what}, not {shortened(bound.value)}", path, bound.place)])
+
+
+def _flag(bound: Bound | None, path: str) -> bool:
+    return bound is not None and bool(_typed(bound, bool, "true or false", f"{path}.training"))
 
 
 def _times(bound: Bound | None, path: str) -> int | None:

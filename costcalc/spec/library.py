@@ -41,10 +41,17 @@ def find(name: str, beside: Path | None = None) -> Path:
         return Path(STDIN)
     if name in presets():
         return _PRESETS / f"{name}.yaml"
-    if name.endswith((".yaml", ".yml")) or "/" in name or path.is_file():
+    if name.endswith((".yaml", ".yml")) or "/" in name or _exists(path):
         return path
     hint = did_you_mean(name, presets()) or "; `costcalc list` shows the presets"
     raise CostcalcError(f"no preset or file {shortened(name)}{hint}")
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except ValueError:  # a NUL in the path
+        return True
 
 
 def text_of(path: Path) -> str:

@@ -21,7 +21,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from costcalc import units
-from costcalc.errors import CostcalcError, Misfit, Place, Problem, shortened
+from costcalc.errors import Misfit, Problem, shortened
 from costcalc.records import Claim
 from costcalc.spec.source import Item, unknown_key
 
@@ -119,13 +119,35 @@ class FileEntry(_Strict):
     claims: list[ClaimEntry] = []
 
 
-def file_entry(item: Item) -> FileEntry:
-    """The file as a validated entry; all errors at once, each at its place."""
-    item.mapping()
+def file_entry(item: Item) -> tuple[FileEntry, list[Problem]]:
+    """The file as a validated entry, and every problem of its form, each at its place.
+
+    What is wrong is left out of the entry, so that the rest can still be looked at.
+    """
+    plain = item.plain() if item.mapping() else {}
     try:
-        return FileEntry.model_validate(item.plain())
+        return FileEntry.model_validate(plain), []
     except ValidationError as error:
-        raise CostcalcError([_located(detail, item) for detail in error.errors()]) from None
+        details = error.errors()
+    for detail in details:
+        _leave_out(plain, _path(detail))
+    return FileEntry.model_validate(plain), [_located(detail, item) for detail in details]
+
+
+def _leave_out(plain: Any, path: tuple[int | str, ...]) -> None:
+    """Remove the top-level entry, block or claim in which a problem lies."""
+    key = str(path[0])
+    inner = plain.get(key)
+    if len(path) > 1 and key == "blocks" and isinstance(inner, dict):
+        inner.pop(path[1], None)
+    else:
+        plain.pop(key, None)
+
+
+def _path(detail: ErrorDetails) -> tuple[int | str, ...]:
+    """Where in the file; pydantic names the member of a union too."""
+    path = detail["loc"]
+    return (*path[:2], *path[3:]) if path[0] == "blocks" else path
 
 
 _ENTRIES: dict[str, tuple[type[_Strict], str]] = {
@@ -135,14 +157,13 @@ _ENTRIES: dict[str, tuple[type[_Strict], str]] = {
 
 
 def _located(detail: ErrorDetails, item: Item) -> Problem:
-    path = detail["loc"]
-    if path[0] == "blocks" and len(path) > 2:
-        path = (*path[:2], *path[3:])  # pydantic names the member of the union too
+    path = _path(detail)
+    here = item.at(path)
     if detail["type"] != "extra_forbidden":
-        return Problem(told(detail), dotted(path), item.at(path))
+        return Problem(told(detail), dotted(path), here.place)
     entry, what = _ENTRIES[str(path[0])] if path[1:] else (FileEntry, "a spec")
     message = unknown_key(str(path[-1]), list(entry.model_fields), what)
-    return Problem(message, dotted(path[:-1]), key_place(item, path))
+    return Problem(message, dotted(path[:-1]), here.key)
 
 
 def told(detail: ErrorDetails) -> str:
@@ -160,17 +181,11 @@ def told(detail: ErrorDetails) -> str:
     }.get(kind)
     if kind == "missing":
         return f"needs '{detail['loc'][-1]}'"
-    return f"should be {expected}, not {value}" if expected else f"{detail['msg']}, not {value}"
-
-
-def key_place(item: Item, path: tuple[Any, ...]) -> Place:
-    """The place of the last key of ``path`` itself, rather than of its value."""
-    here = item
-    for step in path[:-1]:
-        value = here.value
-        if (isinstance(value, dict) and step in value) or (isinstance(value, list) and isinstance(step, int)):
-            here = value[step]
-    return here.keys.get(path[-1], here.place)
+    return (
+        f"should be {expected}, not {value}"
+        if expected
+        else f"{detail['msg'].removeprefix('Input ')}, not {value}"
+    )
 
 
 def dotted(path: Iterable[Any]) -> str:

@@ -7,8 +7,8 @@ where they stand, so a hostile file costs no more than a short one.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
@@ -31,12 +31,12 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 class Item:
     """A value as written: a scalar, a list of items or a mapping of items, and its place.
 
-    ``keys`` holds the places of a mapping's keys.
+    ``key`` is the place of the key in front of it, or its own where there is none.
     """
 
     value: Scalar | list[Item] | dict[str, Item]
     place: Place
-    keys: Mapping[str, Place]
+    key: Place
 
     def mapping(self) -> dict[str, Item]:
         """The items of a mapping; for anything else a :class:`CostcalcError`."""
@@ -52,8 +52,8 @@ class Item:
             return [item.plain() for item in self.value]
         return self.value
 
-    def at(self, path: tuple[Any, ...]) -> Place:
-        """The place of the value under ``path``, or of the nearest enclosing one."""
+    def at(self, path: tuple[Any, ...]) -> Item:
+        """The item under ``path``, or the nearest enclosing one."""
         here = self
         for step in path:
             value = here.value
@@ -63,7 +63,7 @@ class Item:
                 here = value[step]
             else:
                 break
-        return here.place
+        return here
 
     def problem(self, message: str, path: str = "") -> Problem:
         """A problem at this item's place."""
@@ -116,14 +116,13 @@ class _Reader:
         place = self.place(event)
         if isinstance(event, yaml.SequenceStartEvent):
             parts = [self.item(part, depth + 1) for part in self.until(yaml.SequenceEndEvent)]
-            return Item(parts, place, {})
+            return Item(parts, place, place)
         if isinstance(event, yaml.MappingStartEvent):
             return self.pairs(place, depth)
-        return Item(_scalar(event.value) if event.implicit[0] else event.value, place, {})
+        return Item(_scalar(event.value) if event.implicit[0] else event.value, place, place)
 
     def pairs(self, place: Place, depth: int) -> Item:
         values: dict[str, Item] = {}
-        keys: dict[str, Place] = {}
         for event in self.until(yaml.MappingEndEvent):
             if not isinstance(event, yaml.ScalarEvent):
                 raise self.error(event, "a key should be a plain word")
@@ -131,12 +130,12 @@ class _Reader:
             key, key_place = event.value, self.place(event)
             value = self.item(next(self.events), depth + 1)
             if key in values:
-                first = keys[key].line
+                first = values[key].key.line
                 self.problems.append(
                     Problem(f"the key {shortened(key)} stands twice; first in line {first}", "", key_place)
                 )
-            values[key], keys[key] = value, key_place
-        return Item(values, place, keys)
+            values[key] = replace(value, key=key_place)
+        return Item(values, place, place)
 
     def until(self, end: type) -> Iterator[Any]:
         for event in self.events:

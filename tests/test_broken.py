@@ -1,0 +1,151 @@
+"""Broken and hostile specs: every error at once, at its place, with a remedy; quickly and in little memory."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from costcalc import cli, spec
+from costcalc.errors import CostcalcError
+from costcalc.spec import library
+
+BROKEN = Path(__file__).parent / "broken"
+FILES = sorted(path.name for path in BROKEN.glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_messages(
+    name: str,
+    golden: Callable[[str, str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(BROKEN)
+    assert cli.main(["show", name, "--by", "formula"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    golden(f"broken/{name.removesuffix('.yaml')}.txt", err)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_problem_says_where_and_what(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(BROKEN)
+    with pytest.raises(CostcalcError) as caught:
+        spec.load(name)
+    for problem in caught.value.problems:
+        assert problem.message
+        assert problem.place is not None or name in str(problem)
+        if problem.place is not None and problem.place.text:
+            assert problem.excerpt().splitlines()[-1].endswith("^")
+
+
+GENERATED = {
+    "huge": "x: " + "a" * 300_000,
+    "wide": "input: [" + "1," * 60_000 + "]",
+    "nested": "input: " + "[" * 100_000,
+    "nested_maps": "\n".join("  " * depth + "a:" for depth in range(300)),
+    "doubling": "input: [3, 8, 8]\nlayers: {x: {kind: b20}}\nblocks:\n  b0: {layers: {x: {kind: relu}}}\n"
+    + "".join(f"  b{n}: {{layers: {{x: {{kind: b{n - 1}}}, y: {{kind: b{n - 1}}}}}}}\n" for n in range(1, 21)),
+    "fan": "input: [3, 8, 8]\nlayers:\n"
+    + "".join(f"  b{n}: {{kind: fan, repeat: 9999}}\n" for n in range(99))
+    + "blocks: {fan: {layers: {x: {kind: nothing}}}}",
+    "digits": "input: [3, 8, " + "9" * 100_000 + "]\nlayers: {a: {kind: relu}}",
+    "exponent": "input: [3, 8, 1e999999999]\nlayers: {a: {kind: relu}}",
+    "deep_sum": "input: [3, 8, 8]\nlayers: {a: {kind: conv, kernel: 1, out: '" + "(" * 90 + "$x" + ")" * 90 + "'}}",
+    "aliases": "a: &a [x, x]\n" + "".join(f"b{n}: &b{n} [*a, *a]\n" for n in range(50)),
+}
+
+
+@pytest.mark.parametrize("name", GENERATED)
+def test_hostile_specs_cost_little(name: str, tmp_path: Path) -> None:
+    """Against a harmless run of the same command: a few times its CPU time, 100 MB on top."""
+    hostile, harmless = tmp_path / "hostile.yaml", tmp_path / "harmless.yaml"
+    hostile.write_text(GENERATED[name])
+    harmless.write_text("input: [3, 8, 8]\nlayers: {a: {kind: relu}}")
+    seconds, code, memory, error = run(harmless)
+    assert code == 0
+    hostile_seconds, hostile_code, hostile_memory, error = run(hostile)
+    assert hostile_code == 2, error
+    assert "Traceback" not in error
+    assert len(error) < 20_000
+    assert hostile_memory - memory < 100_000
+    assert hostile_seconds < 4 * seconds
+
+
+def run(path: Path) -> tuple[float, int, int, str]:
+    """CPU seconds, exit code, peak memory in KiB and stderr of `costcalc show`."""
+    script = (
+        "import resource, sys; from costcalc import cli\n"
+        "code = cli.main(['show', sys.argv[1], '--by', 'formula'])\n"
+        "used = resource.getrusage(resource.RUSAGE_SELF)\n"
+        "print('used', code, used.ru_maxrss, used.ru_utime + used.ru_stime)"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, timeout=60, check=True
+    )
+    _, code, memory, seconds = found.stdout.splitlines()[-1].split()
+    return float(seconds), int(code), int(memory), found.stderr
+
+
+texts = st.one_of(
+    st.text(max_size=200),
+    st.text(alphabet="abc:{}[]&*!|>-,#'\"$ \n\t0123456789.", max_size=200),
+)
+GOOGLENET = library.text_of(library.find("googlenet"))
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> str:
+    """The preset's text with a few stretches cut, doubled or overwritten."""
+    text = GOOGLENET
+    for _ in range(draw(st.integers(1, 3))):
+        start = draw(st.integers(0, len(text)))
+        end = min(len(text), start + draw(st.integers(0, 40)))
+        text = text[:start] + draw(st.one_of(st.just(text[start:end] * 2), texts)) + text[end:]
+    return text
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.one_of(texts, damaged()))
+def test_any_text_loads_or_is_one_clear_error(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "any.yaml"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    try:
+        spec.load(str(path))
+    except CostcalcError as error:
+        assert error.problems
+        assert error.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"\xff\xfe\x00", "is not UTF-8 text"), (b"\x00", "not YAML"), (b"\x89PNG\r\n\x1a\n", "is not UTF-8 text")],
+)
+def test_files_that_are_no_text(content: bytes, reason: str, tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_bytes(content)
+    with pytest.raises(CostcalcError, match=reason):
+        spec.load(str(path))
+
+
+@pytest.mark.parametrize("name", ["missing.yaml", ".", "no\0name.yaml", "a/b"])
+def test_files_that_cannot_be_read(name: str) -> None:
+    with pytest.raises(CostcalcError, match="cannot be read"):
+        spec.load(name)
+
+
+def test_byte_order_mark_and_windows_lines_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_bytes(b"\xef\xbb\xbfinput: [3, 8, 8]\r\nlayers:\r\n  a: {kind: relu}\r\n")
+    assert spec.load(str(path)).outputs == ("a",)
+
+
+def test_a_name_that_is_nearly_a_preset() -> None:
+    with pytest.raises(CostcalcError, match="did you mean 'googlenet'"):
+        spec.load("gogglenet")
