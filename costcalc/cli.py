@@ -339,7 +339,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _failed(error: CostcalcError, argv: Sequence[str]) -> int:
-    if "--json" in argv or "json" in argv:
+    if _wants_json(argv):
         found = [
             {
                 "message": problem.message,
@@ -359,3 +359,9 @@ def _failed(error: CostcalcError, argv: Sequence[str]) -> int:
     if len(error.problems) > MOST_PROBLEMS:
         _say(f"costcalc: and {len(error.problems) - MOST_PROBLEMS} more; --json shows all", always=True)
     return error.exit_code
+
+
+def _wants_json(argv: Sequence[str]) -> bool:
+    """Whether JSON was asked for, also where the command line could not be parsed."""
+    after = [value for flag, value in zip(argv, argv[1:], strict=False) if flag in ("--format", "-f")]
+    return "json" in after or bool({"--json", "--format=json", "-fjson"}.intersection(argv))

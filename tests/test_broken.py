@@ -51,13 +51,19 @@ GENERATED = {
     "nested": "input: " + "[" * 100_000,
     "nested_maps": "\n".join("  " * depth + "a:" for depth in range(300)),
     "doubling": "input: [3, 8, 8]\nlayers: {x: {kind: b20}}\nblocks:\n  b0: {layers: {x: {kind: relu}}}\n"
-    + "".join(f"  b{n}: {{layers: {{x: {{kind: b{n - 1}}}, y: {{kind: b{n - 1}}}}}}}\n" for n in range(1, 21)),
+    + "".join(
+        f"  b{n}: {{layers: {{x: {{kind: b{n - 1}}}, y: {{kind: b{n - 1}}}}}}}\n" for n in range(1, 21)
+    ),
     "fan": "input: [3, 8, 8]\nlayers:\n"
     + "".join(f"  b{n}: {{kind: fan, repeat: 9999}}\n" for n in range(99))
     + "blocks: {fan: {layers: {x: {kind: nothing}}}}",
     "digits": "input: [3, 8, " + "9" * 100_000 + "]\nlayers: {a: {kind: relu}}",
     "exponent": "input: [3, 8, 1e999999999]\nlayers: {a: {kind: relu}}",
-    "deep_sum": "input: [3, 8, 8]\nlayers: {a: {kind: conv, kernel: 1, out: '" + "(" * 90 + "$x" + ")" * 90 + "'}}",
+    "deep_sum": "input: [3, 8, 8]\nlayers: {a: {kind: conv, kernel: 1, out: '"
+    + "(" * 90
+    + "$x"
+    + ")" * 90
+    + "'}}",
     "aliases": "a: &a [x, x]\n" + "".join(f"b{n}: &b{n} [*a, *a]\n" for n in range(50)),
 }
 
@@ -125,7 +131,11 @@ def test_any_text_loads_or_is_one_clear_error(tmp_path: Path, text: str) -> None
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"\xff\xfe\x00", "is not UTF-8 text"), (b"\x00", "not YAML"), (b"\x89PNG\r\n\x1a\n", "is not UTF-8 text")],
+    [
+        (b"\xff\xfe\x00", "is not UTF-8 text"),
+        (b"\x00", "not YAML"),
+        (b"\x89PNG\r\n\x1a\n", "is not UTF-8 text"),
+    ],
 )
 def test_files_that_are_no_text(content: bytes, reason: str, tmp_path: Path) -> None:
     path = tmp_path / "net.yaml"

@@ -22,7 +22,7 @@ MAX_ITEMS = 50_000
 Scalar = None | bool | int | float | str
 
 _INT = re.compile(r"[-+]?(0|[1-9][0-9_]{0,29})")
-_FLOAT = re.compile(r"[-+]?[0-9]{1,30}(\.[0-9]{0,30})?([eE][-+]?[0-9]{1,2})?")
+_FLOAT = re.compile(r"[-+]?[0-9]{1,30}(\.[0-9]{0,30}([eE][-+]?[0-9]{1,2})?|[eE][-+]?[0-9]{1,2})")
 _WORDS: dict[str, Scalar] = {"": None, "~": None, "null": None, "true": True, "false": False}
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
