@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
+from itertools import pairwise
 from typing import Annotated, Any
 
 import typer
 
 from costcalc import api, formula, layers, machine, render, schema, spec, structure, views
-from costcalc.errors import CostcalcError
+from costcalc.errors import ENVIRONMENT, CostcalcError
 from costcalc.records import View
 
 FOUND, BUG, INTERRUPTED = 1, 70, 130
@@ -122,6 +124,8 @@ def show(
 ) -> None:
     """One row per block: type, output shape, params, MACs, share, activations; totals below."""
     if source:
+        if json or form is not Format.auto:
+            raise CostcalcError("--spec prints YAML; leave out --json and --format")
         _print(spec.text(name))
         return
     keys = [key.strip() for key in metrics.split(",") if key.strip()]
@@ -273,7 +277,7 @@ def _show(view: View, form: Format, json: bool, by: By | None = None) -> None:
     if chosen is Format.rich:
         from rich.console import Console
 
-        render.rich(view, Console())
+        _print(render.rich(view, Console()))
     elif chosen is Format.json:
         provenance: dict[str, Any] = {"versions": machine.versions(), "convention": views.CONVENTION}
         _print(render.json_(view, {**provenance, **({"by": by.value} if by else {})}))
@@ -329,8 +333,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say("costcalc: interrupted", always=True)
         return INTERRUPTED
     except BrokenPipeError:
-        sys.stdout = open("/dev/null", "w")  # noqa: SIM115  (nothing more can be written)
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (nothing more can be written)
         return 0
+    except OSError as error:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (nothing more can be written)
+        return _failed(CostcalcError(f"cannot write: {error.strerror}", ENVIRONMENT), argv)
     except Exception as error:
         if _Run.debug:
             raise
@@ -363,5 +370,5 @@ def _failed(error: CostcalcError, argv: Sequence[str]) -> int:
 
 def _wants_json(argv: Sequence[str]) -> bool:
     """Whether JSON was asked for, also where the command line could not be parsed."""
-    after = [value for flag, value in zip(argv, argv[1:], strict=False) if flag in ("--format", "-f")]
+    after = [value for flag, value in pairwise(argv) if flag in ("--format", "-f")]
     return "json" in after or bool({"--json", "--format=json", "-fjson"}.intersection(argv))

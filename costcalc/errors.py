@@ -9,8 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
+from reprlib import Repr
 
 USAGE, ENVIRONMENT = 2, 3
+MOST_WORDS, MOST_LETTERS = 300, 64
+
+_REPR = Repr()  # never looks at more of a value than it shows
+_REPR.maxstring = _REPR.maxother = 60
 
 
 class Misfit(ValueError):
@@ -68,14 +74,18 @@ class CostcalcError(Exception):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """``"; did you mean 'kernel'?"`` for the nearest known word, or the empty string."""
-    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    """``"; did you mean 'kernel'?"`` for the nearest known word, or the empty string.
+
+    Only so many words of about the same length are looked at: the search is quadratic in them.
+    """
+    alike = (other for other in known if abs(len(other) - len(word)) <= 3)
+    near = get_close_matches(word[:MOST_LETTERS], list(islice(alike, MOST_WORDS)), n=1, cutoff=0.6)
     return f"; did you mean '{near[0]}'?" if near else ""
 
 
 def shortened(value: object, limit: int = 60) -> str:
     """``repr`` of a user's value, cut so that a hostile one cannot flood the terminal."""
-    text = repr(value)
+    text = _REPR.repr(value)
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 

@@ -109,6 +109,8 @@ def wire(
     last = [node.name for node in kept if not node.training][-1:]
     ends = [*(outputs or last), *_training_ends(kept)]
     found = [*problems, *misfits] or _unused(steps, ends)  # a broken layer is no proof of disuse
+    if not found and not last:
+        found = [Problem("there is no layer outside training", name, steps[0].place if steps else None)]
     if found or input_shape is None:
         raise CostcalcError(found)
     inside = {node.name for node in kept}

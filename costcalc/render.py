@@ -103,9 +103,11 @@ def _columns(grid: Grid) -> tuple[Column, ...]:
 
 
 def _escaped(shown: str) -> str:
-    """Markdown's and HTML's own characters made harmless."""
-    for char in "\\|`*_<>[]#":
-        shown = shown.replace(char, f"\\{char}" if char not in "<>" else {"<": "&lt;", ">": "&gt;"}[char])
+    """Markdown's and HTML's own characters made harmless; ``_`` within a word is harmless already."""
+    for char, safe in (("\\", "\\\\"), ("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+        shown = shown.replace(char, safe)
+    for char in "|`*[":
+        shown = shown.replace(char, f"\\{char}")
     return shown
 
 
@@ -178,23 +180,23 @@ def _data(value: Cell) -> Any:
     return float(value) if isinstance(value, Fraction) else value
 
 
-def rich(view: View, console: Console) -> None:
-    """Tables for a terminal, as roomy as its width allows; numbers are never cut."""
+def rich(view: View, console: Console) -> str:
+    """Tables for that terminal, as roomy as its width allows; numbers are never cut."""
     from rich.text import Text
 
-    for grid in view.grids:
-        console.print(Text(grid.title, style="bold"))
-        lines, columns = _lines(grid), _columns(grid)
-        for chosen in _fitting(_widths(lines, columns), columns, console.width):
-            piece = [[line[index] for index in chosen] for line in lines]
-            console.print(
-                _table(piece, [columns[index] for index in chosen], console.width, bool(grid.total))
-            )
-            console.print()
-    for note in view.notes:
-        console.print(Text(note, style="dim"))
-    for sentence in view.summary:
-        console.print(Text(sentence, style="bold" if view.passed else "bold red"))
+    with console.capture() as capture:
+        for grid in view.grids:
+            console.print(Text(grid.title, style="bold"))
+            lines, columns = _lines(grid), _columns(grid)
+            for chosen in _fitting(_widths(lines, columns), columns, console.width):
+                piece, named = [[line[i] for i in chosen] for line in lines], [columns[i] for i in chosen]
+                console.print(_table(piece, named, console.width, bool(grid.total)))
+                console.print()
+        for note in view.notes:
+            console.print(Text(note, style="dim"))
+        for sentence in view.summary:
+            console.print(Text(sentence, style="bold" if view.passed else "bold red"))
+    return capture.get()
 
 
 def _widths(lines: list[list[str]], columns: Sequence[Column]) -> list[int]:

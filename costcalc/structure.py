@@ -15,6 +15,8 @@ from math import ceil, prod
 from costcalc.graph import INPUT, Graph, Node
 from costcalc.records import NOTHING, CostTable, Part, Row, Structure
 
+WIDEST = 10**12
+
 
 @dataclass(frozen=True, slots=True)
 class _Reach:
@@ -92,9 +94,10 @@ def _part(name: str, kind: str, nodes: Sequence[Node], rows: Iterable[Row], aliv
     return Part(name, kind, nodes[-1].output_shape, sum((row.cost for row in rows), NOTHING), structure)
 
 
-def _field(ends: Iterable[_Reach]) -> tuple[int, int]:
+def _field(ends: Iterable[_Reach]) -> tuple[int, int] | None:
+    """The widest field; None where strides make it wider than any image could be."""
     high, wide = (max(ceil(end.field[axis]) for end in ends) for axis in (0, 1))
-    return high, wide
+    return (high, wide) if max(high, wide) < WIDEST else None
 
 
 def _reaches(nodes: Sequence[Node]) -> dict[str, _Reach]:

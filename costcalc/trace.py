@@ -187,16 +187,14 @@ def _taps(inputs: Values, outputs: Values) -> Counter[str]:
 
 
 def _adaptive(inputs: Values, outputs: Values) -> Counter[str]:
-    """The windows that ``adaptive_avg_pool2d`` really averages, position by position."""
-    channels, high, wide = _sizes(inputs[0])[1:]
-    _, out_high, out_wide = _sizes(outputs[0])[1:]
-    read = 0
-    for row in range(out_high):
-        height = math.ceil((row + 1) * high / out_high) - math.floor(row * high / out_high)
-        for column in range(out_wide):
-            width = math.ceil((column + 1) * wide / out_wide) - math.floor(column * wide / out_wide)
-            read += height * width
-    return Counter({OTHER: channels * read})
+    """The windows that ``adaptive_avg_pool2d`` really averages, position by position on each axis."""
+    batch, channels, *sizes = _sizes(inputs[0])
+    read = batch * channels
+    for size, out in zip(sizes, _sizes(outputs[0])[2:], strict=True):
+        starts = (position * size // out for position in range(out))
+        ends = (-(-(position + 1) * size // out) for position in range(out))
+        read *= sum(ends) - sum(starts)
+    return Counter({OTHER: read})
 
 
 def _free(inputs: Values, outputs: Values) -> Counter[str]:

@@ -13,7 +13,7 @@ MAX_DIGITS = 30  # a longer count is a slip or an attack, and 10**(10**9) does n
 READABLE = 50  # numerators and denominators up to here are shown as a fraction
 
 _QUANTITY = re.compile(
-    r"(?P<number>[0-9][0-9_,]*(\.[0-9_]*)?|\.[0-9]+)(?P<exponent>[eE][+-]?[0-9]{1,3})?\s*(?P<unit>[A-Za-z-]*)"
+    r"(?P<number>([0-9]{1,3}(,[0-9]{3})+|[0-9][0-9_]*)(\.[0-9_]*)?|\.[0-9]+)(?P<exponent>[eE][+-]?[0-9]{1,3})?\s*(?P<unit>[A-Za-z-]*)"
 )
 _FLOPS = re.compile(r"flops?(/s)?|ops", re.IGNORECASE)
 _WORDS = {
@@ -87,11 +87,12 @@ def distinct(a: int, b: int) -> tuple[str, str]:
 
 
 def percent(share: Fraction | float, digits: int = 1) -> str:
-    """``Fraction(7, 25)`` → ``"28.0 %"``; a share that rounds to nothing shows as ``"<0.1 %"``."""
-    shown = f"{float(share) * 100:.{digits}f}"
-    if share and float(shown) == 0:
-        return f"{'<' if share > 0 else '>-'}{10**-digits:.{digits}f} %"
-    return f"{shown} %"
+    """``Fraction(7, 25)`` → ``"28.0 %"``; more digits where a share would round to nothing."""
+    for places in range(digits, 5):
+        shown = f"{float(share) * 100:.{places}f}"
+        if not share or float(shown):
+            return f"{shown} %"
+    return f"{'<' if share > 0 else '>-'}0.0001 %"
 
 
 def ratio(value: Fraction) -> str:

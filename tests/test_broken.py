@@ -1,7 +1,9 @@
-"""Broken and hostile specs: every error at once, at its place, with a remedy; quickly and in little memory."""
+"""Broken and hostile specs: every error at once, at its place, with a remedy, at little cost."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -64,6 +66,23 @@ GENERATED = {
     + "$x"
     + ")" * 90
     + "'}}",
+    "list_bomb": "input: [3, 8, 8]\nparams:\n  p0: [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n"
+    + "".join(f"  p{n}: [{', '.join([f'$p{n - 1}'] * 10)}]\n" for n in range(1, 12))
+    + "layers: {a: {kind: conv, out: 3, kernel: $p11}}",
+    "typos": "input: [3, 8, 8]\nlayers:\n"
+    + "".join(f"  layer{n}: {{kind: relu, from: lager{n}}}\n" for n in range(5000)),
+    "unknown_kinds": "input: [3, 8, 8]\nlayers:\n"
+    + "".join(f"  l{n}: {{kind: blokc{n}}}\n" for n in range(3000))
+    + "blocks:\n"
+    + "".join(f"  block{n}: {{layers: {{x: {{kind: relu}}}}}}\n" for n in range(3000)),
+    "broken_repeat": "input: [3, 8, 8]\nlayers: {a: {kind: b, repeat: 9999}}\nblocks:\n  b:\n    layers:\n"
+    + "".join(f"      l{n}: {{kind: relu, from: nowhere}}\n" for n in range(1000)),
+    "many_arguments": "input: [3, 8, 8]\nlayers: {a: {kind: b, repeat: 5000}}\nblocks:\n  b:\n    args:\n"
+    + "".join(f"      a{n}: {n}\n" for n in range(5000))
+    + "    layers: {x: {kind: relu}}\n",
+    "many_sources": "input: [3, 8, 8]\nlayers: {a: {kind: b, repeat: 4000}}\nblocks:\n  b:\n    layers:\n"
+    + f"      a: {{kind: add, from: [{', '.join(['input'] * 10_000)}]}}\n",
+    "control": "input: [3, 8, 8]\nname: a\u0007b\n",
     "aliases": "a: &a [x, x]\n" + "".join(f"b{n}: &b{n} [*a, *a]\n" for n in range(50)),
 }
 
@@ -122,11 +141,8 @@ def damaged(draw: st.DrawFn) -> str:
 def test_any_text_loads_or_is_one_clear_error(tmp_path: Path, text: str) -> None:
     path = tmp_path / "any.yaml"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
-    try:
+    with contextlib.suppress(CostcalcError):  # anything else is a bug
         spec.load(str(path))
-    except CostcalcError as error:
-        assert error.problems
-        assert error.exit_code == 2
 
 
 @pytest.mark.parametrize(
@@ -148,6 +164,28 @@ def test_files_that_are_no_text(content: bytes, reason: str, tmp_path: Path) -> 
 def test_files_that_cannot_be_read(name: str) -> None:
     with pytest.raises(CostcalcError, match="cannot be read"):
         spec.load(name)
+
+
+HUGE_BUT_FINE = {
+    "adaptive": "input: [3, 8, 8]\nlayers: {a: {kind: adaptive_avgpool, size: [1000000, 1], repeat: 50}}",
+    "strides": "input: [1, 1, 1]\n"
+    "layers: {a: {kind: conv, out: 1, kernel: 3, stride: 16777216, pad: 1, repeat: 2000}}",
+}
+
+
+@pytest.mark.parametrize("name", HUGE_BUT_FINE)
+@pytest.mark.parametrize("flags", [["--json"], ["--metrics", "receptive_field,other_ops"]], ids=" ".join)
+def test_huge_values_are_no_trouble(name: str, flags: list[str], written: Callable[..., str]) -> None:
+    assert cli.main(["show", written(HUGE_BUT_FINE[name]), "--by", "formula", *flags]) == 0
+
+
+def test_a_pipe_is_no_base(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    path = tmp_path / "net.yaml"
+    for base in ("pipe.yaml", "-", "missing.yaml", "."):
+        path.write_text(f"base: '{base}'\n")
+        with pytest.raises(CostcalcError, match=r"net.yaml:1:7: base: .* is not a file"):
+            spec.load(str(path))
 
 
 def test_byte_order_mark_and_windows_lines_are_read(tmp_path: Path) -> None:

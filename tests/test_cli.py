@@ -179,6 +179,8 @@ def test_a_budget_is_kept_to_the_last_mac(limit: str, code: int, run: Run) -> No
         (["shew"], "show"),
         (["show", "googlenet", "--fromat", "text"], "--format"),
         (["show"], "SPEC"),
+        (["show", "json"], "no preset or file 'json'"),
+        (["show", "googlenet", "--spec", "-f", "csv"], "--spec prints YAML"),
         (["show", "googlenet", "--by", "guess"], "guess"),
     ],
 )
@@ -329,11 +331,20 @@ def test_tracing_needs_no_more_than_it_must() -> None:
     assert found.stderr == ""
 
 
-def test_a_closed_pipe_is_no_error() -> None:
-    command = f"{sys.executable} -m costcalc show googlenet --layers --by formula | head -1"
+@pytest.mark.parametrize("format", ["text", "rich", "json"])
+def test_a_closed_pipe_is_no_error(format: str) -> None:
+    command = f"{sys.executable} -m costcalc show googlenet --layers --by formula --format {format} | head -1"
     found = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True)
-    assert found.stderr == ""
-    assert found.stdout.startswith("googlenet")
+    assert (found.returncode, found.stderr) == (0, "")
+    assert found.stdout
+
+
+def test_a_full_disk_is_said() -> None:
+    with open("/dev/full", "w") as full:
+        argv = [sys.executable, "-m", "costcalc", "list"]
+        found = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert found.returncode == 3
+    assert found.stderr == "costcalc: cannot write: No space left on device\n"
 
 
 def on_a_terminal(argv: list[str], **environment: str) -> str:

@@ -123,13 +123,15 @@ def test_vectors_have_no_receptive_field() -> None:
         ("a: {kind: conv, out: 3, kernel: 1}\n  b: {kind: flatten}\n  c: {kind: linear, out: 7}", 100 + 300),
         # concat: both sources and the copy
         (
-            "a: {kind: conv, from: input, out: 3, kernel: 1}\n  b: {kind: conv, from: input, out: 2, kernel: 1}\n"
+            "a: {kind: conv, from: input, out: 3, kernel: 1}\n"
+            "  b: {kind: conv, from: input, out: 2, kernel: 1}\n"
             "  c: {kind: concat, from: [a, b]}",
             300 + 200 + 500,
         ),
         # a gate is freed with the product, which takes the map's place
         (
-            "a: {kind: global_avgpool, from: input}\n  b: {kind: sigmoid}\n  c: {kind: multiply, from: [input, b]}",
+            "a: {kind: global_avgpool, from: input}\n  b: {kind: sigmoid}\n"
+            "  c: {kind: multiply, from: [input, b]}",
             100 + 1,
         ),
     ],

@@ -26,6 +26,8 @@ def test_one_and_a_half_billion(text: str) -> None:
         ("1.5e-3", "macs", "not a whole number"),
         ("-1", "macs", "not a count"),
         ("true", "macs", "not a count"),
+        ("1,5G", "macs", "not a count"),
+        ("1,50,000", "macs", "not a count"),
         ("nan", "macs", "not a count"),
         ("", "macs", "not a count"),
         ("1e999999999", "macs", "not a count"),
@@ -72,6 +74,7 @@ def test_numbers_for_eyes() -> None:
     assert units.ratio(Fraction(50)) == "50×"
     assert units.ratio(Fraction(1_498_677_248, 1_498_376_192)) == "1.0002×"
     assert units.percent(Fraction(7, 25)) == "28.0 %"
-    assert units.percent(Fraction(1, 10**6)) == "<0.1 %"
-    assert units.percent(Fraction(-1, 10**6)) == ">-0.1 %"
+    assert units.percent(Fraction(1, 5000)) == "0.02 %"
+    assert units.percent(Fraction(1, 10**9)) == "<0.0001 %"
+    assert units.percent(Fraction(-1, 10**9)) == ">-0.0001 %"
     assert units.percent(Fraction(0)) == "0.0 %"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import prod
+from math import gcd, prod
 from typing import Any
 
 from costcalc.errors import Misfit
@@ -96,20 +96,23 @@ class AdaptiveAvgPool(Layer):
 
     def other_ops(self, *xs: Shape) -> int:
         channels, *extent = chw(xs[0])
-        return channels * prod(sum(self._windows(extent[axis], axis)) for axis in (0, 1))
+        # window i reaches from floor(i*n/out) to ceil((i+1)*n/out); summed over i that is
+        # n + out - gcd(n, out): n once, and an overlap of one wherever the grids do not meet
+        return channels * prod(n + out - gcd(n, out) for n, out in zip(extent, self.size, strict=True))
 
     def window(self, *xs: Shape) -> Window:
         _, *extent = chw(xs[0])
-        high, wide = (max(self._windows(extent[axis], axis)) for axis in (0, 1))
+        high, wide = (_widest(n, out) for n, out in zip(extent, self.size, strict=True))
         return Window((high, wide), (Fraction(extent[0], self.size[0]), Fraction(extent[1], self.size[1])))
 
     def module(self, torch: Any, *xs: Shape) -> TorchModule:
         return torch.nn.AdaptiveAvgPool2d(self.size)
 
-    def _windows(self, size: int, axis: int) -> list[int]:
-        """Widths of the windows along one axis: from floor(i*size/out) to ceil((i+1)*size/out)."""
-        out = self.size[axis]
-        return [-(-(i + 1) * size // out) - i * size // out for i in range(out)]
+
+def _widest(size: int, out: int) -> int:
+    """The widest window of an adaptive pool: ceil(size/out + f), f the largest fraction of i*size/out."""
+    common = gcd(size, out)
+    return (size // common + 2 * (out // common) - 2) // (out // common)
 
 
 def check_pad(pad: Pair, kernel: Pair) -> None:

@@ -11,6 +11,7 @@ from costcalc.errors import CostcalcError, Problem, did_you_mean, shortened
 from costcalc.graph import About, Graph, renamed
 from costcalc.layers import KINDS
 from costcalc.spec import expand, library
+from costcalc.spec.arithmetic import Bound
 from costcalc.spec.blueprint import Block, Blueprint, bind, block_of, find_block, value_of
 from costcalc.spec.library import presets, shipped_blocks
 from costcalc.spec.schema import FileEntry, file_entry
@@ -29,7 +30,7 @@ def load(name: str, overrides: Mapping[str, str] | None = None, training: bool =
     exist only in training. Raises :class:`CostcalcError` with every independent error.
     """
     stem, given = _split(name)
-    items = _items({**given, **(overrides or {})})
+    items = _items(_both(name, given, overrides))
     blueprint = _resolve(library.find(stem), items, ())
     graph = expand.graph_of(blueprint, items, training)
     return renamed(graph, blueprint.name + name[len(stem) :])
@@ -59,10 +60,22 @@ def signature(block: str) -> tuple[str, str]:
 def _split(name: str) -> tuple[str, dict[str, str]]:
     """``"naive@module=inception_4e,size=7"`` → the name and its overrides."""
     stem, mark, rest = name.rpartition("@")
-    if not mark or "=" not in rest or Path(name).exists():
+    if not mark or not stem or "=" not in rest or library.exists(Path(name)):
         return name, {}
-    pairs = (part.partition("=") for part in re.split(r",(?![^\[]*\])", rest))
-    return stem, {key: value for key, _, value in pairs}
+    found: dict[str, str] = {}
+    for part in re.split(r",(?![^\[]*\])", rest):
+        key, _, value = part.partition("=")
+        if key in found:
+            raise CostcalcError(f"{shortened(name)}: '{key}' is given twice")
+        found[key] = value
+    return stem, found
+
+
+def _both(name: str, given: Mapping[str, str], overrides: Mapping[str, str] | None) -> dict[str, str]:
+    twice = given.keys() & (overrides or {}).keys()
+    if twice:
+        raise CostcalcError(f"{shortened(name)} and --set both give '{min(twice)}'")
+    return {**given, **(overrides or {})}
 
 
 def _items(overrides: Mapping[str, str]) -> dict[str, Item]:
@@ -91,15 +104,22 @@ def _resolve(path: Path, overrides: Mapping[str, Item], chain: tuple[Path, ...])
         if "input" not in own or not entry.layers:
             raise CostcalcError(problems)
         return _merged(None, entry, item, path, problems)
-    with_place = own["base"]
-    try:
-        base_path = library.find(entry.base, beside=None if path == Path(library.STDIN) else path)
-    except CostcalcError as error:
-        raise CostcalcError([with_place.problem(str(error), "base")]) from None
-    base = _resolve(base_path, {}, (*chain, path))
+    base = _resolve_base(entry.base, own["base"], path, chain)
     if entry.part is not None:
         base = _part(base, entry, item, path, overrides)
     return _merged(base, entry, item, path, problems)
+
+
+def _resolve_base(name: str, item: Item, path: Path, chain: tuple[Path, ...]) -> Blueprint:
+    """The base of a file; what is wrong with finding it stands at the file's own ``base:``."""
+    beside = None if path == Path(library.STDIN) else path
+    try:
+        found = library.find(name, beside)
+        if not found.is_file():
+            raise CostcalcError(f"{shortened(name)} is not a file")
+    except CostcalcError as error:
+        raise CostcalcError([item.problem(str(error), "base")]) from None
+    return _resolve(found, {}, (*chain, path))
 
 
 def _incomplete(entry: FileEntry, item: Item) -> list[Problem]:
@@ -132,6 +152,7 @@ def _merged(
         outputs=_listed(own["outputs"]) if "outputs" in own else below.outputs,
         training=entry.training,
         about=_about(entry, path),
+        broken=frozenset(item.at(("blocks",)).mapping() if "blocks" in own else ()) - blocks.keys(),
         problems=(*below.problems, *problems, *unknown),
     )
 
@@ -142,7 +163,8 @@ def _listed(item: Item) -> tuple[Item, ...]:
 
 def _laid_over(below: Mapping[str, Item], item: Item | None) -> dict[str, Item]:
     above = item.mapping() if item else {}
-    return {key: value for key, value in {**below, **above}.items() if value.value is not None}
+    removed = {key for key, value in above.items() if value.value is None and key in below}
+    return {key: value for key, value in {**below, **above}.items() if key not in removed}
 
 
 def _blocks(
@@ -172,35 +194,46 @@ def _part(
     base: Blueprint, entry: FileEntry, item: Item, path: Path, overrides: Mapping[str, Item]
 ) -> Blueprint:
     """One block of the base on its own: fed what reaches it there, its arguments as parameters."""
-    own = item.mapping()
-    params = own["params"].mapping() if "params" in own else {}
-    env = bind({key: overrides.get(key, value) for key, value in params.items()}, {})
+    own, problems = item.mapping(), list[Problem]()
+    params = _laid_over(base.params, own.get("params"))
+    env = bind({key: overrides.get(key, value) for key, value in params.items()}, problems)
+    if problems:
+        raise CostcalcError(problems)
     chosen = value_of(own["part"], env, "part")
-    name = str(chosen.value)
+    name, graph = str(chosen.value), expand.graph_of(base, {}, training=True)
     blocks = {**base.blocks, **_blocks(base.blocks, entry, item, path)[0]}
-    call = base.layers.get(name)
-    block = find_block(str(call.mapping()["kind"].value), blocks) if call else None
-    graph = expand.graph_of(base, {}, training=True)
-    if call is None or block is None or name not in graph.groups:
+    call = base.layers[name].mapping() if name in base.layers else {}
+    block = find_block(str(call["kind"].value), blocks) if call else None
+    if block is None or name not in graph.groups:
         known = [key for key in base.layers if key in graph.groups]
         hint = did_you_mean(name, known) or "; there are " + ", ".join(known)
         raise CostcalcError(
             [Problem(f"no block {shortened(name)} in '{base.name}'{hint}", "part", chosen.place)]
         )
-    shape = graph.shape_of(graph.groups[name].source)
     place = own["part"].place
-    given = {key: value for key, value in call.mapping().items() if key in block.args}
-    defaults = {key: value for key, value in block.args.items() if value is not None}
+    given = {key: _bound_item(value_of(value, env, key)) for key, value in call.items() if key in block.args}
+    arguments = {key: given.get(key, default) for key, default in block.args.items()}
+    shape = graph.shape_of(graph.groups[name].source)
     return Blueprint(
         name=name,
-        input=Item([Item(size, place, place) for size in shape], place, place),
-        params={**base.params, **defaults, **given},
+        input=_bound_item(Bound(list(shape), place)),
+        params={
+            **{key: value for key, value in base.params.items() if key not in arguments},
+            **{key: value for key, value in arguments.items() if value is not None},
+        },
         layers=block.layers,
         blocks=blocks,
         outputs=() if block.output is None else (block.output,),
         training=False,
         about=About(),
     )
+
+
+def _bound_item(bound: Bound) -> Item:
+    """A value as if it had been written where it was given."""
+    value = bound.value
+    parts = [Item(part, bound.place, bound.place) for part in value] if isinstance(value, list) else value
+    return Item(parts, bound.place, bound.place)
 
 
 def _about(entry: FileEntry, path: Path) -> About:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from costcalc.errors import Misfit, did_you_mean, shortened
+from costcalc.errors import Misfit, Place, did_you_mean, shortened
 
 MAX_LENGTH = 200
 MAX_VALUE = 10**18
@@ -19,16 +20,39 @@ Value = Any  # what a parameter may hold: None, bool, int, float, str, or a list
 
 _NAME = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 _MARK = "parameter_"
+_TOKENS = re.compile(rf"(\s*({_NAME.pattern}|(?<![0-9])[0-9]+(?![0-9A-Za-z_.])|//|[-+*/%()]))+\s*")
 
 
-def evaluate(value: Value, env: Mapping[str, Value]) -> Value:
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A parameter's value and where it was given, so that a misfit points at its giver.
+
+    ``broken`` marks one that could not be evaluated and is reported already.
+    """
+
+    value: Value
+    place: Place
+    broken: bool = False
+
+
+Env = Mapping[str, Bound]
+
+
+class Silent(Misfit):
+    """Follows from what is reported already."""
+
+
+def evaluate(value: Value, env: Env) -> Value:
     """The value with every ``$name`` filled in from ``env``; lists element by element.
 
     ``"$name"`` alone gives whatever the parameter holds; inside arithmetic it must hold a whole
     number. Raises :class:`Misfit`.
     """
     if isinstance(value, list):
-        return [evaluate(part, env) for part in value]
+        found = [evaluate(part, env) for part in value]
+        if any(isinstance(part, list) for part in found):
+            raise Misfit("a list may not hold a list")
+        return found
     if not isinstance(value, str) or "$" not in value:
         return value
     alone = _NAME.fullmatch(value.strip())
@@ -40,7 +64,7 @@ def evaluate(value: Value, env: Mapping[str, Value]) -> Value:
 def _parsed(text: str) -> ast.Expression:
     if len(text) > MAX_LENGTH:
         raise Misfit(f"{shortened(text)} is longer than {MAX_LENGTH} characters")
-    if _MARK in text or "\n" in text:
+    if not _TOKENS.fullmatch(text):
         raise _broken(text)
     try:
         return ast.parse(_NAME.sub(rf"{_MARK}\1", text).strip(), mode="eval")
@@ -48,7 +72,7 @@ def _parsed(text: str) -> ast.Expression:
         raise _broken(text) from None
 
 
-def _number(node: ast.expr, env: Mapping[str, Value], text: str) -> int:
+def _number(node: ast.expr, env: Env, text: str) -> int:
     if isinstance(node, ast.Constant) and type(node.value) is int:
         return _bounded(node.value, text)
     if isinstance(node, ast.Name) and node.id.startswith(_MARK):
@@ -91,9 +115,11 @@ def _bounded(value: int, text: str) -> int:
     return value
 
 
-def _parameter(name: str, env: Mapping[str, Value]) -> Value:
+def _parameter(name: str, env: Env) -> Value:
     if name in env:
-        return env[name]
+        if env[name].broken:
+            raise Silent("")
+        return env[name].value
     known = ", ".join(f"${known}" for known in sorted(env)) or "none here"
     raise Misfit(f"unknown parameter '${name}'{did_you_mean(name, env) or f'; there are {known}'}")
 

@@ -6,29 +6,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
-from costcalc.errors import CostcalcError, Misfit, Place, Problem
+from costcalc.errors import CostcalcError, Misfit, Problem
 from costcalc.graph import About
 from costcalc.layers import KINDS
 from costcalc.spec import library
-from costcalc.spec.arithmetic import evaluate
+from costcalc.spec.arithmetic import Bound, Env, Silent, evaluate
 from costcalc.spec.schema import BlockEntry
 from costcalc.spec.source import Item
 
 _SHAPE = re.compile(r"[0-9]{1,9}(x[0-9]{1,9}){0,2}")
 LARGEST_EXTENT = 2**24
-
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """A parameter's value and where it was given, so that a misfit points at its giver."""
-
-    value: Any
-    place: Place
-
-
-Env = Mapping[str, Bound]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +42,7 @@ class Blueprint:
     outputs: tuple[Item, ...]
     training: bool
     about: About
+    broken: frozenset[str] = frozenset()  # blocks whose form is wrong
     problems: tuple[Problem, ...] = ()  # of the file's form; told with those of its layers
 
 
@@ -89,19 +78,25 @@ def known_kinds(blocks: Mapping[str, Block]) -> list[str]:
     return sorted({*KINDS, *blocks, *library.shipped_blocks()})
 
 
-def bind(items: Mapping[str, Item], env: Env) -> dict[str, Bound]:
-    """Items with their parameters filled in; each may use those before it."""
-    bound: dict[str, Bound] = {}
+def bind(items: Mapping[str, Item], problems: list[Problem]) -> dict[str, Bound]:
+    """Items with their parameters filled in, each from those before it; what fails is broken and noted."""
+    env: dict[str, Bound] = {}
     for key, item in items.items():
-        bound[key] = value_of(item, {**env, **bound}, key)
-    return bound
+        try:
+            env[key] = value_of(item, env, key)
+        except CostcalcError as error:
+            problems += error.problems
+            env[key] = Bound(None, item.place, broken=True)
+    return env
 
 
 def value_of(item: Item, env: Env, path: str) -> Bound:
     """The evaluated value; a bare ``$name`` keeps the place where the parameter was given."""
     plain = item.plain()
     try:
-        value = evaluate(plain, {name: bound.value for name, bound in env.items()})
+        value = evaluate(plain, env)
+    except Silent:
+        raise CostcalcError(()) from None
     except Misfit as misfit:
         raise CostcalcError([item.problem(str(misfit), path)]) from None
     name = plain.strip()[1:] if isinstance(plain, str) and plain.strip().startswith("$") else ""

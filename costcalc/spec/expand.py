@@ -13,11 +13,10 @@ from pydantic_core import ErrorDetails
 from costcalc.errors import CostcalcError, Place, Problem, did_you_mean, shortened
 from costcalc.graph import INPUT, Graph, Group, Step, wire
 from costcalc.layers import KINDS, Layer
+from costcalc.spec.arithmetic import Bound, Env
 from costcalc.spec.blueprint import (
     Block,
     Blueprint,
-    Bound,
-    Env,
     bind,
     find_block,
     input_shape,
@@ -29,6 +28,8 @@ from costcalc.spec.schema import told
 from costcalc.spec.source import Item, unknown_key
 
 MAX_LAYERS = 10_000
+MAX_VISITS = 40_000  # entries and connections followed on the way to the layers
+MAX_PROBLEMS = 50  # after so many nobody reads on
 MAX_NESTING = 12  # blocks within blocks
 WIRING = ("kind", "from", "repeat", "training")
 
@@ -74,9 +75,11 @@ class Call:
 def graph_of(blueprint: Blueprint, overrides: Overrides, training: bool) -> Graph:
     """The wired graph; raises :class:`CostcalcError` with every independent error."""
     params = {key: overrides.get(key, item) for key, item in blueprint.params.items()}
-    unfolding = _Unfolding(blueprint.blocks, overrides, used={*params, INPUT}, settable=[*params, INPUT])
+    unfolding = _Unfolding(
+        blueprint.blocks, blueprint.broken, overrides, used={*params, INPUT}, settable=[*params, INPUT]
+    )
     unfolding.problems += blueprint.problems
-    env = bind(params, {})
+    env = bind(params, unfolding.problems)
     shape = unfolding.tried(lambda: input_shape(overrides.get(INPUT, blueprint.input), env))
     scope = Scope("", env, INPUT)
     last = unfolding.table(blueprint.layers, scope)
@@ -97,8 +100,8 @@ def graph_of(blueprint: Blueprint, overrides: Overrides, training: bool) -> Grap
 def settable(blueprint: Blueprint, overrides: Overrides) -> frozenset[str]:
     """Every path that an override may have in this blueprint."""
     params = {key: overrides.get(key, item) for key, item in blueprint.params.items()}
-    unfolding = _Unfolding(blueprint.blocks, {}, used=set(), settable=[*params, INPUT])
-    unfolding.table(blueprint.layers, Scope("", bind(params, {}), INPUT))
+    unfolding = _Unfolding(blueprint.blocks, blueprint.broken, {}, used=set(), settable=[*params, INPUT])
+    unfolding.table(blueprint.layers, Scope("", bind(params, []), INPUT))
     return frozenset(unfolding.settable)
 
 
@@ -107,6 +110,7 @@ class _Unfolding:
     """The state of one unfolding: steps and groups so far, what each path gives, problems."""
 
     blocks: Mapping[str, Block]
+    broken: frozenset[str]  # blocks whose form is wrong, reported already
     overrides: Overrides
     used: set[str]  # override paths that found their place
     settable: list[str]
@@ -115,6 +119,7 @@ class _Unfolding:
     gives: dict[str, str | None] = field(default_factory=dict)  # path → node, None if broken
     training: set[str] = field(default_factory=set)  # nodes that exist only in training
     problems: list[Problem] = field(default_factory=list)
+    places: set[tuple[str, Place | None]] = field(default_factory=set)  # of the problems, each once
     visits: int = 0
 
     def tried(self, make: Callable[[], T]) -> T | None:
@@ -124,14 +129,22 @@ class _Unfolding:
         except TooLarge:
             raise
         except CostcalcError as error:
-            self.problems += error.problems
+            self.note(error.problems)
             return None
+
+    def note(self, problems: Sequence[Problem]) -> None:
+        """Keep problems for the end, unless there are more than anybody reads."""
+        self.problems += problems
+        self.places.update((problem.message, problem.place) for problem in problems)
+        if len(self.places) > MAX_PROBLEMS or len(self.problems) > MAX_VISITS:
+            raise TooLarge(self.problems)
 
     def table(self, layers: Mapping[str, Item], scope: Scope) -> str | None:
         """Unfold a layer table in order; returns the node its last layer gives, None if broken."""
         above = {False: scope.entry, True: scope.entry}  # without and with training-only layers
         for name, item in layers.items():
             path = scope.prefix + name
+            self.visit(path, scope.anchor or item.place)
             self.gives[path] = None  # a broken layer silences what follows from it
             call = self.tried(partial(self.parsed, name, item, scope))
             training = scope.training if call is None else call.training
@@ -143,11 +156,21 @@ class _Unfolding:
                 above[False] = self.gives[path]
         return above[scope.training]
 
+    def visit(self, path: str, place: Place, times: int = 1) -> None:
+        """Count an entry; a spec that unfolds without end is cut off here."""
+        self.visits += times
+        if self.visits > MAX_VISITS or len(self.steps) > MAX_LAYERS:
+            message = f"unfolds to more than {MAX_LAYERS:,} layers, or {MAX_VISITS:,} blocks and connections"
+            raise TooLarge([*self.problems[:MAX_PROBLEMS], Problem(message, path, place)])
+
     def parsed(self, name: str, item: Item, scope: Scope) -> Call:
         """An entry with overrides applied and every value evaluated."""
         path = scope.prefix + name
         check_name(name, item.key, path)
-        items = {**item.mapping(), **self.overriding(path)}
+        if not isinstance(item.value, dict):
+            message = f"should be a mapping like {{kind: relu}}, not {shortened(item.plain())}"
+            raise CostcalcError([item.problem(message, path)])
+        items = {**item.value, **self.overriding(path)}
         if "kind" not in items:
             raise CostcalcError([item.problem("needs 'kind'", path)])
         tried = {
@@ -162,8 +185,8 @@ class _Unfolding:
             keys={key: value.key for key, value in items.items()},
             broken=frozenset(tried.keys() - values.keys()),
             source=values.get("from"),
-            repeat=_times(values.get("repeat"), path),
-            training=scope.training or _flag(values.get("training"), path),
+            repeat=self.tried(partial(_times, values.get("repeat"), path)),
+            training=scope.training or bool(self.tried(partial(_flag, values.get("training"), path))),
             place=scope.anchor or item.place,
         )
 
@@ -185,6 +208,7 @@ class _Unfolding:
         names = call.source.value if isinstance(call.source.value, list) else [call.source.value]
         if not names:
             raise CostcalcError([Problem("names no layer", where, place)])
+        self.visit(call.path, place, len(names))
         found = [self.named(Item(name, place, place), scope, layers, where) for name in names]
         hidden = [name for name in found if name in self.training and not call.training]
         if hidden:
@@ -208,7 +232,7 @@ class _Unfolding:
         else:
             above = [path.removeprefix(scope.prefix) for path in self.gives if path.startswith(scope.prefix)]
             message = f"no layer {shortened(name)} above{did_you_mean(name, [*above, INPUT])}"
-        self.problems.append(item.problem(message, where))
+        self.note([item.problem(message, where)])
         return None
 
     def repeated(self, call: Call, sources: tuple[str, ...] | None, scope: Scope) -> str | None:
@@ -218,15 +242,17 @@ class _Unfolding:
         fed, given = sources, None
         for index in range(1, call.repeat + 1):
             given = self.once(call, f"{call.path}.{index}", fed, scope)
-            fed = None if given is None else (given,)
-        if given is not None and sources:
+            if given is None:
+                return None  # broken once is broken n times
+            fed = (given,)
+        if given is not None and sources is not None:
             self.groups.append(Group(call.path, f"{call.kind} ×{call.repeat}", sources[0], given))
         return given
 
     def once(self, call: Call, path: str, sources: tuple[str, ...] | None, scope: Scope) -> str | None:
-        self.visits += 1
-        if self.visits > MAX_LAYERS:
-            raise TooLarge([Problem(f"unfolds to more than {MAX_LAYERS:,} layers", call.path, call.place)])
+        self.visit(path, call.place)
+        if call.kind in self.broken:
+            return None
         block = find_block(call.kind, self.blocks) if call.kind not in KINDS else None
         if block is not None:
             return self.block(block, call, path, sources, scope)
@@ -315,7 +341,7 @@ class _Unfolding:
         for path, item in self.overrides.items():
             if path not in self.used:
                 hint = did_you_mean(path, self.settable) or "; a path is a declared parameter or LAYER.FIELD"
-                self.problems.append(item.problem(f"nothing to set at '{path}'{hint}"))
+                self.note([item.problem(f"nothing to set at '{path}'{hint}")])
 
 
 def _misfit(call: Call, detail: ErrorDetails, known: Sequence[str]) -> Problem:

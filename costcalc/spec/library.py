@@ -6,7 +6,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from costcalc.errors import CostcalcError, Problem, did_you_mean, shortened
+from costcalc.errors import CostcalcError, Place, Problem, did_you_mean, shortened
 from costcalc.spec.source import MAX_BYTES, Item, read
 
 _HERE = Path(__file__).resolve().parent.parent
@@ -41,13 +41,14 @@ def find(name: str, beside: Path | None = None) -> Path:
         return Path(STDIN)
     if name in presets():
         return _PRESETS / f"{name}.yaml"
-    if name.endswith((".yaml", ".yml")) or "/" in name or _exists(path):
+    if name.endswith((".yaml", ".yml")) or "/" in name or exists(path):
         return path
     hint = did_you_mean(name, presets()) or "; `costcalc list` shows the presets"
     raise CostcalcError(f"no preset or file {shortened(name)}{hint}")
 
 
-def _exists(path: Path) -> bool:
+def exists(path: Path) -> bool:
+    """Whether there is anything of that name."""
     try:
         return path.exists()
     except ValueError:  # a NUL in the path
@@ -56,17 +57,28 @@ def _exists(path: Path) -> bool:
 
 def text_of(path: Path) -> str:
     """The text of a spec file; raises :class:`CostcalcError` if it cannot be read."""
+    data = b""
     try:
-        if path == Path(STDIN):
-            return sys.stdin.read(MAX_BYTES + 1)
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1).decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise CostcalcError([Problem("is not UTF-8 text", str(path))]) from None
+        data = _stdin() if path == Path(STDIN) else _bytes(path)
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise CostcalcError([Problem("is not UTF-8 text", "", Place(shown(path), line, 1, ""))]) from None
     except OSError as error:
         raise CostcalcError([Problem(f"cannot be read: {error.strerror}", str(path))]) from None
     except ValueError as error:  # a NUL in the path
         raise CostcalcError([Problem(f"cannot be read: {error}", shortened(str(path)))]) from None
+
+
+def _bytes(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES + 1)
+
+
+@cache
+def _stdin() -> bytes:
+    """Standard input, which can be read but once."""
+    return sys.stdin.buffer.read(MAX_BYTES + 1)
 
 
 def shown(path: Path) -> str:

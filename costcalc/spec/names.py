@@ -23,13 +23,15 @@ TORCH_ATTRIBUTES = frozenset(
     state_dict to to_empty to_folder train training type xpu zero_grad
     """.split()
 )
-RESERVED = TORCH_ATTRIBUTES | frozenset(keyword.kwlist) | {"input", "output", "total"}
+RESERVED = TORCH_ATTRIBUTES | frozenset(keyword.kwlist) | {"input", "output", "self", "total"}
 
 
 def check_name(name: str, place: Place, path: str) -> None:
     """Raise :class:`CostcalcError` for a name that cannot be a submodule's."""
     if not NAME.fullmatch(name):
-        message = f"the name {shortened(name)} should be letters, digits, '_' or '-', at most 64"
+        message = (
+            f"the name {shortened(name)} should begin with a letter or digit and go on with those, '_' or '-'"
+        )
     elif name in RESERVED:
         message = f"the name '{name}' is taken by PyTorch or Python; call it for example '{name}_'"
     else:

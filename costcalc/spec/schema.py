@@ -26,6 +26,7 @@ from costcalc.records import Claim
 from costcalc.spec.source import Item, unknown_key
 
 PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+MAX_ARGUMENTS = 100
 CLAIMED = ("macs", "params", "weights", "activations")
 
 
@@ -45,18 +46,38 @@ def _percentage(value: str) -> str:
     return value
 
 
+def _parameter(name: object) -> str:
+    if not isinstance(name, str) or not PARAMETER.fullmatch(name):
+        raise Misfit(f"the name {shortened(name)} should be letters, digits and '_', as in $name")
+    return name
+
+
 def _arguments(value: object) -> list[str] | dict[str, Any]:
     if not isinstance(value, (list, dict)):
         raise Misfit(f"should be a list of names, or a mapping of names to defaults, not {shortened(value)}")
+    if len(value) > MAX_ARGUMENTS:
+        raise Misfit(f"are more than {MAX_ARGUMENTS}")
     for name in value:
-        if not isinstance(name, str) or not PARAMETER.fullmatch(name):
-            raise Misfit(f"the name {shortened(name)} should be letters, digits and '_', as in $name")
+        _parameter(name)
     return value
 
 
-Text = Annotated[str, Field(max_length=2000)]
+def _line(value: str) -> str:
+    if not value.isprintable():
+        raise Misfit(f"should be one line of printable text, not {shortened(value)}")
+    return value
+
+
+def _filled(value: dict[str, Any]) -> dict[str, Any]:
+    if not value:
+        raise Misfit("has no layers")
+    return value
+
+
+Text = Annotated[str, Field(max_length=2000), AfterValidator(_line)]
 Figure = Annotated[Text, BeforeValidator(_figure), AfterValidator(_published)]
 Percentage = Annotated[Text, AfterValidator(_percentage)]
+Parameter = Annotated[str, AfterValidator(_parameter)]
 Arguments = Annotated[Any, PlainValidator(_arguments)]
 
 
@@ -90,7 +111,7 @@ class BlockEntry(_Strict):
     """A block: its arguments (null means required) and its wiring."""
 
     args: Arguments = {}
-    layers: dict[str, Any]
+    layers: Annotated[dict[str, Any], AfterValidator(_filled)]
     output: Text | None = None
 
 
@@ -112,7 +133,7 @@ class FileEntry(_Strict):
     part: Text | None = None
     training: bool = False
     input: Any = None
-    params: Annotated[dict[str, Any], AfterValidator(_arguments)] = {}
+    params: dict[Parameter, Any] = {}
     layers: dict[str, Any] = {}
     outputs: list[Text] = []
     blocks: dict[str, Alias] = {}
@@ -135,18 +156,18 @@ def file_entry(item: Item) -> tuple[FileEntry, list[Problem]]:
 
 
 def _leave_out(plain: Any, path: tuple[int | str, ...]) -> None:
-    """Remove the top-level entry, block or claim in which a problem lies."""
+    """Remove the top-level entry, parameter, layer or block in which a problem lies."""
     key = str(path[0])
     inner = plain.get(key)
-    if len(path) > 1 and key == "blocks" and isinstance(inner, dict):
+    if len(path) > 1 and isinstance(inner, dict):
         inner.pop(path[1], None)
     else:
         plain.pop(key, None)
 
 
 def _path(detail: ErrorDetails) -> tuple[int | str, ...]:
-    """Where in the file; pydantic names the member of a union too."""
-    path = detail["loc"]
+    """Where in the file; pydantic also names the member of a union, and says when it means a key."""
+    path = tuple(step for step in detail["loc"] if step != "[key]")
     return (*path[:2], *path[3:]) if path[0] == "blocks" else path
 
 

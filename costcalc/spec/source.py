@@ -22,8 +22,11 @@ MAX_ITEMS = 50_000
 Scalar = None | bool | int | float | str
 
 _INT = re.compile(r"[-+]?(0|[1-9][0-9_]{0,29})")
-_FLOAT = re.compile(r"[-+]?[0-9]{1,30}(\.[0-9]{0,30}([eE][-+]?[0-9]{1,2})?|[eE][-+]?[0-9]{1,2})")
+_FLOAT = re.compile(
+    r"[-+]?[0-9]{1,30}(\.[0-9]{0,30}([eE][-+]?[0-9]{1,2})?|[eE][-+]?[0-9]{1,2})|[-+]?\.[0-9]{1,30}"
+)
 _WORDS: dict[str, Scalar] = {"": None, "~": None, "null": None, "true": True, "false": False}
+_UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -78,6 +81,9 @@ def read(text: str, file: str) -> Item:
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise CostcalcError([Problem(f"the file is larger than {MAX_BYTES // 1024} KiB", file)])
     reader = _Reader(text, file)
+    strange = _UNPRINTABLE.search(text)
+    if strange:
+        raise CostcalcError([reader.unprintable(text, strange.start())])
     try:
         item = reader.document()
     except yaml.YAMLError as error:
@@ -165,6 +171,13 @@ class _Reader:
 
     def error(self, event: Any, message: str) -> CostcalcError:
         return CostcalcError([*self.problems, Problem(message, "", self.place(event))])
+
+    def unprintable(self, text: str, at: int) -> Problem:
+        before = text[:at].splitlines(keepends=True) or [""]
+        ended = before[-1].endswith(("\n", "\r"))
+        line, column = (len(before) + 1, 1) if ended else (len(before), len(before[-1]) + 1)
+        place = Place(self.file, line, column, self.lines[line - 1] if line <= len(self.lines) else "")
+        return Problem(f"not YAML: the control character {text[at]!r}", "", place)
 
     def syntax(self, error: yaml.YAMLError) -> Problem:
         mark = getattr(error, "problem_mark", None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from costcalc import units
 from costcalc.graph import Graph
@@ -14,6 +14,14 @@ COSTLIEST = 5  # blocks that a budget names
 
 def budget(graph: Graph, verdicts: Sequence[Verdict], whole: Part, parts: Sequence[Part]) -> View:
     """The limits with headroom or overshoot, and the blocks that cost most of what is judged first."""
+    first = next((verdict for verdict in verdicts if not verdict.passed), verdicts[0])
+    grids = (_limits(graph, verdicts), _costliest(METRICS[first.limit.metric], whole, parts))
+    passed = all(verdict.passed for verdict in verdicts)
+    summary = tuple(_judged(graph, verdict) for verdict in verdicts)
+    return View("budget", grids, {"name": graph.name, "passed": passed}, (CONVENTION,), summary, passed)
+
+
+def _limits(graph: Graph, verdicts: Sequence[Verdict]) -> Grid:
     columns = (
         Column("part", "limit on", "name"),
         Column("metric", "metric", "text", LABELS),
@@ -35,14 +43,7 @@ def budget(graph: Graph, verdicts: Sequence[Verdict], whole: Part, parts: Sequen
         )
         for verdict in verdicts
     )
-    first = next((verdict for verdict in verdicts if not verdict.passed), verdicts[0])
-    grids = (
-        Grid("limits", f"budget of {graph.name}", columns, rows),
-        _costliest(METRICS[first.limit.metric], whole, parts),
-    )
-    passed = all(verdict.passed for verdict in verdicts)
-    summary = tuple(_judged(graph, verdict) for verdict in verdicts)
-    return View("budget", grids, {"name": graph.name, "passed": passed}, (CONVENTION,), summary, passed)
+    return Grid("limits", f"budget of {graph.name}", columns, rows)
 
 
 def _costliest(metric: Metric, whole: Part, parts: Sequence[Part]) -> Grid:
@@ -80,45 +81,36 @@ def check(
     claims: Sequence[ClaimVerdict],
 ) -> View:
     """Every layer with its counts and whether all agree; what differs; published figures."""
-    bad = {found.layer for found in disagreements}
+    grids = [_checked(graph, formula, {found.layer for found in disagreements})]
+    grids += [_differing(disagreements)] if disagreements else []
+    grids += [_claimed(claims)] if claims else []
+    passed = not disagreements and all(claim.passed for claim in claims)
+    facts: Mapping[str, Cell] = {"name": graph.name, "agree": not disagreements, "passed": passed}
+    notes = (CONVENTION, *(f"{v.claim.target}: {v.claim.note}." for v in claims if v.claim.note))
+    return View(
+        "check", tuple(grids), facts, notes, _concluded(graph, formula, disagreements, claims), passed
+    )
+
+
+def _checked(graph: Graph, formula: CostTable, bad: Set[str]) -> Grid:
+    counts = ("params", "macs", "reads", "writes", "other_ops")
     columns = (
         Column("name", "layer", "name"),
         Column("output", "output", "shape"),
-        *(Column(key, LABELS[key], "count") for key in ("params", "macs", "reads", "writes", "other_ops")),
+        *(Column(key, LABELS[key], "count") for key in counts),
         Column("agree", "agree", "text"),
     )
     rows = tuple(
         (
             row.name,
             row.output_shape,
-            row.cost.params,
-            row.cost.macs,
-            row.cost.reads,
-            row.cost.writes,
-            row.cost.other_ops,
+            *(getattr(row.cost, key) for key in counts),
             "no" if row.name in bad else "yes",
         )
         for row in formula.rows
     )
-    total = formula.total
-    last = (
-        "total",
-        None,
-        total.params,
-        total.macs,
-        total.reads,
-        total.writes,
-        total.other_ops,
-        "no" if bad else "yes",
-    )
-    grids = [Grid("layers", f"check of {graph.name}", columns, rows, last)]
-    grids += [_differing(disagreements)] if disagreements else []
-    grids += [_claimed(claims)] if claims else []
-    passed = not disagreements and all(claim.passed for claim in claims)
-    facts: Mapping[str, Cell] = {"name": graph.name, "agree": not bad, "passed": passed}
-    notes = (CONVENTION, *(f"{v.claim.target}: {v.claim.note}." for v in claims if v.claim.note))
-    summary = _concluded(graph, formula, disagreements, claims)
-    return View("check", tuple(grids), facts, notes, summary, passed)
+    total = ("total", None, *(getattr(formula.total, key) for key in counts), "no" if bad else "yes")
+    return Grid("layers", f"check of {graph.name}", columns, rows, total)
 
 
 def counted(found: Sequence[tuple[CostTable, Sequence[Disagreement]]]) -> str:
@@ -198,13 +190,13 @@ def _concluded(
             f"layers of {graph.name}: {units.count(formula.total.macs)} MACs, "
             f"{units.count(formula.total.params)} params."
         ]
-    if claims:
-        held = sum(verdict.confirmed for verdict in claims)
-        odd = sum(not verdict.passed for verdict in claims)
-        lines.append(
-            f"{held} of {len(claims)} published figures hold; "
-            + (f"{odd} otherwise than recorded." if odd else "the others are known not to.")
-            if held < len(claims) or odd
-            else f"All {held} published figures hold."
-        )
-    return tuple(lines)
+    return (*lines, *_published(claims)) if claims else tuple(lines)
+
+
+def _published(claims: Sequence[ClaimVerdict]) -> tuple[str, ...]:
+    held, odd = sum(claim.confirmed for claim in claims), sum(not claim.passed for claim in claims)
+    known = len(claims) - held - sum(not claim.passed and not claim.confirmed for claim in claims)
+    sentence = f"Published figures: {held} of {len(claims)} hold"
+    if known:
+        sentence += f", {known} known not to"
+    return (f"{sentence}; {odd} not as recorded." if odd else f"{sentence}.",)
