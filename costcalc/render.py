@@ -112,7 +112,10 @@ def _escaped(shown: str) -> str:
 
 
 def csv_(view: View) -> str:
-    """One block per grid with a blank line between; counts are plain integers."""
+    """One block per grid with a blank line between; counts are plain integers.
+
+    Rows only: a total among them would be counted twice by whoever sums the column.
+    """
     out = io.StringIO()
     for index, grid in enumerate(view.grids):
         writer = csv.writer(out, lineterminator="\n")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -75,9 +75,7 @@ class Call:
 def graph_of(blueprint: Blueprint, overrides: Overrides, training: bool) -> Graph:
     """The wired graph; raises :class:`CostcalcError` with every independent error."""
     params = {key: overrides.get(key, item) for key, item in blueprint.params.items()}
-    unfolding = _Unfolding(
-        blueprint.blocks, blueprint.broken, overrides, used={*params, INPUT}, settable=[*params, INPUT]
-    )
+    unfolding = _Unfolding(blueprint.blocks, blueprint.broken, overrides, params, used={*params, INPUT})
     unfolding.problems += blueprint.problems
     env = bind(params, unfolding.problems)
     shape = unfolding.tried(lambda: input_shape(overrides.get(INPUT, blueprint.input), env))
@@ -100,9 +98,9 @@ def graph_of(blueprint: Blueprint, overrides: Overrides, training: bool) -> Grap
 def settable(blueprint: Blueprint, overrides: Overrides) -> frozenset[str]:
     """Every path that an override may have in this blueprint."""
     params = {key: overrides.get(key, item) for key, item in blueprint.params.items()}
-    unfolding = _Unfolding(blueprint.blocks, blueprint.broken, {}, used=set(), settable=[*params, INPUT])
+    unfolding = _Unfolding(blueprint.blocks, blueprint.broken, {}, params, used=set())
     unfolding.table(blueprint.layers, Scope("", bind(params, []), INPUT))
-    return frozenset(unfolding.settable)
+    return frozenset(unfolding.settable())
 
 
 @dataclass
@@ -112,8 +110,9 @@ class _Unfolding:
     blocks: Mapping[str, Block]
     broken: frozenset[str]  # blocks whose form is wrong, reported already
     overrides: Overrides
+    params: Collection[str]
     used: set[str]  # override paths that found their place
-    settable: list[str]
+    fields: list[tuple[str, Sequence[str]]] = field(default_factory=list)  # of each layer and block
     steps: list[Step] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
     gives: dict[str, str | None] = field(default_factory=dict)  # path → node, None if broken
@@ -274,7 +273,7 @@ class _Unfolding:
     def layer(self, call: Call) -> Layer:
         """The validated layer; all its errors at once."""
         kind = KINDS[call.kind]
-        self.settable += [f"{call.path}.{name}" for name in (*WIRING, *kind.model_fields)]
+        self.fields.append((call.path, [*WIRING, *kind.model_fields]))
         try:
             layer = kind.model_validate({key: bound.value for key, bound in call.fields.items()})
         except ValidationError as error:
@@ -315,18 +314,16 @@ class _Unfolding:
 
     def arguments(self, block: Block, call: Call) -> Env:
         """The block's parameters: given ones, then defaults, which may use those before them."""
-        self.settable += [f"{call.path}.{name}" for name in (*WIRING, *block.args)]
+        self.fields.append((call.path, [*WIRING, *block.args]))
         what = f"block '{call.kind}'"
         problems = [
             Problem(unknown_key(key, list(block.args), what), call.path, call.keys[key])
             for key in call.fields
             if key not in block.args
         ]
-        missing = [
-            name for name, default in block.args.items() if default is None and name not in call.fields
-        ]
+        missing = [name for name, default in block.args.items() if default is None and name not in call.keys]
         problems += [Problem(f"{what} needs '{name}'", call.path, call.place) for name in missing]
-        if problems:
+        if problems or call.broken:
             raise CostcalcError(problems)
         env: dict[str, Bound] = {}
         for name, default in block.args.items():
@@ -336,11 +333,19 @@ class _Unfolding:
                 env[name] = value_of(default, env, f"{call.path}.{name}")
         return env
 
+    def settable(self) -> Iterator[str]:
+        """Every path that an override may have."""
+        yield from self.params
+        yield INPUT
+        yield from (f"{path}.{name}" for path, names in self.fields for name in names)
+
     def check_overrides(self) -> None:
         """Every override must have found its place."""
         for path, item in self.overrides.items():
             if path not in self.used:
-                hint = did_you_mean(path, self.settable) or "; a path is a declared parameter or LAYER.FIELD"
+                hint = (
+                    did_you_mean(path, self.settable()) or "; a path is a declared parameter or LAYER.FIELD"
+                )
                 self.note([item.problem(f"nothing to set at '{path}'{hint}")])
 
 
