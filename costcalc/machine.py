@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterator
-from importlib import metadata
 
 REPORTED = ("costcalc", "torch", "fvcore")
 REQUIRED = (*REPORTED, "pydantic", "PyYAML", "rich", "typer", "tabulate")
@@ -17,6 +16,8 @@ def versions(names: tuple[str, ...] = REPORTED) -> dict[str, str | None]:
 
 
 def _version(name: str) -> str | None:
+    from importlib import metadata  # takes as long to import as a small spec to cost
+
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

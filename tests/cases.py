@@ -90,18 +90,19 @@ CASES: dict[str, list[Case]] = {
 
 
 def graph_of(kind: str, case: Case) -> Graph:
-    """The layer as a graph of its own.
+    """The layer behind a ReLU, as a graph of its own.
 
     A graph has one input: further inputs are cut out of it by pooling and 1×1 convolutions, or by
     linear layers, so that every source has the shape the case asks for.
     """
     fields, shapes = case
-    steps = [
+    steps = [Step("first", KINDS["relu"](), (INPUT,))]
+    steps += [
         step
         for index, shape in enumerate(shapes[1:], 1)
         for step in _shaped(f"source{index}", shapes[0], shape)
     ]
-    sources = (INPUT, *(f"source{index}" for index in range(1, len(shapes))))
+    sources = ("first", *(f"source{index}" for index in range(1, len(shapes))))
     steps.append(Step("layer", KINDS[kind].model_validate(fields), sources))
     return wire("case", shapes[0], steps)
 
@@ -111,9 +112,9 @@ def _shaped(name: str, given: Shape, wanted: Shape) -> list[Step]:
         return Step(name, KINDS[kind].model_validate(fields), (source,))
 
     if len(given) == 1:
-        return [step(name, "linear", INPUT, out=wanted[0])]
+        return [step(name, "linear", "first", out=wanted[0])]
     return [
-        step(f"{name}_grid", "adaptive_avgpool", INPUT, size=list(wanted[1:])),
+        step(f"{name}_grid", "adaptive_avgpool", "first", size=list(wanted[1:])),
         step(name, "conv", f"{name}_grid", out=wanted[0], kernel=1),
     ]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from fvcore.nn.jit_analysis import _IGNORED_OPS
 
 from costcalc import api, spec, torchnet, trace
 from costcalc.errors import ENVIRONMENT, CostcalcError
@@ -34,6 +35,13 @@ class Failing(Strange):
         return lambda x: x @ x[..., :1, :]
 
 
+class Clamped(Strange):
+    """A kind whose operator fvcore would pass over."""
+
+    def module(self, torch: Any, *xs: Shape) -> Any:
+        return lambda x: x.clamp(0, 1) + x.max()
+
+
 def alone(layer: Layer) -> Graph:
     return wire("strange", (3, 4, 5), [Step("layer", layer, ("input",))])
 
@@ -42,6 +50,15 @@ def test_an_unknown_operator_is_an_error_that_names_it() -> None:
     with pytest.raises(CostcalcError, match=r"aten::erfinv \(1×\)") as caught:
         trace.costs(alone(Strange()))
     assert caught.value.exit_code == ENVIRONMENT
+
+
+def test_an_operator_that_fvcore_passes_over_is_an_error_too() -> None:
+    with pytest.raises(CostcalcError, match=r"aten::clamp \(1×\), aten::max \(1×\)"):
+        trace.costs(alone(Clamped()))
+
+
+def test_nothing_is_passed_over_by_fvcore() -> None:
+    assert set(_IGNORED_OPS) <= trace.HANDLES.keys()
 
 
 def test_what_torch_refuses_names_the_layer() -> None:

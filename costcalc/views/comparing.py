@@ -19,7 +19,11 @@ def compare(comparison: Comparison) -> View:
     totals = tuple((metric.key, *_row(metric, wholes, wholes)) for metric in metrics(TOTALLED))
     rows = tuple(row for aligned in comparison.blocks for row in _block_rows(aligned, wholes))
     title = " and ".join((", ".join(part.name for part in wholes[:-1]), wholes[-1].name))
-    notes = (f"Ratio = {wholes[0].name} ÷ other; saving = 1 − other ÷ {wholes[0].name}.", CONVENTION)
+    notes = (
+        *_partnerless(comparison),
+        f"Ratio = {wholes[0].name} ÷ other; saving = 1 − other ÷ {wholes[0].name}.",
+        CONVENTION,
+    )
     return View(
         "compare",
         (
@@ -40,6 +44,17 @@ def compare(comparison: Comparison) -> View:
         notes=notes,
         summary=_compared(wholes),
     )
+
+
+def _partnerless(comparison: Comparison) -> list[str]:
+    """Which blocks stand in some architectures only, in words."""
+    names = _labels(comparison.wholes)
+    found: dict[str, list[str]] = {}
+    for aligned in comparison.blocks:
+        where = [name for name, part in zip(names, aligned.parts, strict=True) if part is not None]
+        if len(where) < len(names):
+            found.setdefault(" and ".join(where), []).append(aligned.name)
+    return [f"Only in {where}: {', '.join(blocks)}." for where, blocks in found.items()]
 
 
 def _labels(wholes: Sequence[Part]) -> list[str]:
