@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from costcalc import units
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 RIGHT: frozenset[Style] = frozenset({"count", "percent", "ratio", "number"})
 NOTHING = "–"
 GAPS = (3, 1)  # spaces between columns on a terminal, roomy and tight
+NOTE_WIDTH = 100  # of the prose below a plain table
 TEXT_WIDTH = 30  # characters a text column wants at least before the table is split
 
 
@@ -66,7 +68,10 @@ def _document(
     parts = [
         part for grid in view.grids for part in (heading(escape(grid.title)), _tabulated(grid, style, escape))
     ]
-    parts += [joint.join(escape(line) for line in lines) for lines in (view.notes, view.summary) if lines]
+    notes = [
+        line for note in view.notes for line in (wrap(note, NOTE_WIDTH) if style == "simple" else [note])
+    ]
+    parts += [joint.join(escape(line) for line in lines) for lines in (notes, view.summary) if lines]
     return "\n\n".join(parts) + "\n"
 
 
@@ -108,7 +113,7 @@ def _escaped(shown: str) -> str:
         shown = shown.replace(char, safe)
     for char in "|`*[":
         shown = shown.replace(char, f"\\{char}")
-    return shown
+    return shown.replace(" %", "&nbsp;%")  # a figure and its unit stay on one line
 
 
 def csv_(view: View) -> str:

@@ -186,9 +186,8 @@ def _concluded(
         lines = [f"DISAGREE: closed form, trace and FlopCounterMode differ on {bad} of {layers} layers."]
     else:
         lines = [
-            f"AGREE: closed form, fvcore trace and FlopCounterMode give the same counts on all {layers} "
-            f"layers of {graph.name}: {units.count(formula.total.macs)} MACs, "
-            f"{units.count(formula.total.params)} params."
+            f"AGREE: closed form, fvcore trace and FlopCounterMode, on all {layers} layers of {graph.name}: "
+            f"{units.count(formula.total.macs)} MACs, {units.count(formula.total.params)} params."
         ]
     return (*lines, *_published(claims)) if claims else tuple(lines)
 
