@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from fvcore.nn.jit_analysis import JitModelAnalysis
 from torch import fx, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -22,6 +21,11 @@ from costcalc import torchnet
 from costcalc.errors import ENVIRONMENT, CostcalcError
 from costcalc.graph import Graph
 from costcalc.records import Cost, CostTable, Row, Shape
+
+with warnings.catch_warnings():
+    # fvcore scripts a loss function while it is imported, which newer torch deprecates
+    warnings.simplefilter("ignore", FutureWarning)
+    from fvcore.nn.jit_analysis import JitModelAnalysis
 
 Values = list[Any]  # of torch._C.Value: an operator's inputs or outputs
 Handle = Callable[[Values, Values], "Counter[str]"]
