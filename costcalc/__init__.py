@@ -24,3 +24,11 @@ __all__ = [
     "load",
     "presets",
 ]
+
+
+def __getattr__(name: str) -> str:
+    if name == "__version__":
+        from costcalc import machine
+
+        return machine.versions()["costcalc"] or "unknown"
+    raise AttributeError(f"module 'costcalc' has no attribute {name!r}")

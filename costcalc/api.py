@@ -5,13 +5,14 @@ Results print themselves as tables and show as tables in a notebook.
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from costcalc import checks, comparison, formula, render, spec, structure, views
-from costcalc.errors import ENVIRONMENT, CostcalcError, Misfit
+from costcalc.errors import ENVIRONMENT, CostcalcError, Misfit, did_you_mean, shortened
 from costcalc.graph import Graph
 from costcalc.records import (
     ClaimVerdict,
@@ -39,10 +40,10 @@ class Result(ABC):
 
     def to(self, format: str) -> str:
         """The result as ``text``, ``markdown``, ``csv`` or ``json``."""
-        makers = {"text": render.text, "markdown": render.markdown, "csv": render.csv_, "json": render.json_}
-        if format not in makers:
-            raise CostcalcError(f"no format {format!r}; there are {', '.join(makers)}")
-        return makers[format](self.view())
+        return render.written(self.view(), format)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {'; '.join(self.view().summary)}>"
 
     def __str__(self) -> str:
         return render.text(self.view())
@@ -141,7 +142,8 @@ class Check(Result):
         return self.passed
 
     def view(self) -> View:
-        return views.check(self.formula.graph, self.formula.table, self.disagreements, self.claims)
+        counted = (self.formula.table, self.trace, self.third)
+        return views.check(self.formula.graph, *counted, self.disagreements, self.claims)
 
 
 def load(name: str, *, training: bool = False, **parameters: Any) -> Graph:
@@ -149,7 +151,8 @@ def load(name: str, *, training: bool = False, **parameters: Any) -> Graph:
 
     ``training`` keeps branches that exist only in training. Raises :class:`CostcalcError`.
     """
-    return spec.load(name, {key: str(value) for key, value in parameters.items()}, training)
+    given = {key: value if isinstance(value, str) else json.dumps(value) for key, value in parameters.items()}
+    return spec.load(name, given, training)
 
 
 def costs(graph: Graph | str, by: Producer = "trace") -> Costs:
@@ -157,6 +160,8 @@ def costs(graph: Graph | str, by: Producer = "trace") -> Costs:
 
     Raises :class:`CostcalcError` if a trace would take more memory or time than is sensible.
     """
+    if by not in ("trace", "formula"):
+        raise CostcalcError(f"nobody counts by {shortened(by)}; there are 'trace' and 'formula'")
     graph = load(graph) if isinstance(graph, str) else graph
     closed = formula.costs(graph)
     if by == "formula":
@@ -222,14 +227,17 @@ def _agreed(view: View, found: Sequence[Costs]) -> View:
 
 
 def _limited(metric: str) -> str:
-    if metric in checks.LIMITED:
+    if metric in checks.JUDGED:
         return metric
-    raise CostcalcError(f"no limit on {metric!r}; there are {', '.join(checks.LIMITED)}")
+    hint = did_you_mean(metric, checks.JUDGED) or f"; there are {', '.join(checks.JUDGED)}"
+    raise CostcalcError(f"no limit on {shortened(metric)}{hint}")
 
 
 def _most(value: int | str, metric: str) -> int:
     try:
-        return quantity(str(value), "activations" if "activations" in metric else metric)
+        return quantity(
+            str(value), {"weights": "params", "peak_activations": "activations"}.get(metric, metric)
+        )
     except Misfit as misfit:
         raise CostcalcError(f"limit on {metric}: {misfit}") from None
 

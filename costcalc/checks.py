@@ -13,13 +13,13 @@ from costcalc.records import Claim, ClaimVerdict, Cost, CostTable, Disagreement,
 
 WHOLE = "total"  # what a claim calls the whole graph
 
-LIMITED: dict[str, Callable[[Part], int]] = {
+JUDGED: dict[str, Callable[[Part], int]] = {
     "macs": lambda part: part.cost.macs,
     "params": lambda part: part.cost.params,
+    "weights": lambda part: part.cost.weights,
     "activations": lambda part: part.cost.writes,
     "peak_activations": lambda part: part.structure.peak_activations,
 }
-CLAIMED: dict[str, Callable[[Part], int]] = {**LIMITED, "weights": lambda part: part.cost.weights}
 
 
 def agreement(
@@ -67,7 +67,7 @@ def _differing(layer: str, seen: Mapping[str, Mapping[str, object]]) -> list[Dis
 
 def budget(graph: Graph, table: CostTable, limits: Sequence[Limit]) -> tuple[Verdict, ...]:
     """One verdict per limit; raises :class:`CostcalcError` for a block that is not there."""
-    return tuple(Verdict(limit, LIMITED[limit.metric](_part(graph, table, limit.part))) for limit in limits)
+    return tuple(Verdict(limit, JUDGED[limit.metric](_part(graph, table, limit.part))) for limit in limits)
 
 
 def claims(graph: Graph, table: CostTable) -> tuple[ClaimVerdict, ...]:
@@ -77,7 +77,7 @@ def claims(graph: Graph, table: CostTable) -> tuple[ClaimVerdict, ...]:
 
 def _judged(graph: Graph, table: CostTable, claim: Claim) -> ClaimVerdict:
     part = _part(graph, table, "" if claim.target == WHOLE else claim.target)
-    exact = CLAIMED[claim.metric](part)
+    exact = JUDGED[claim.metric](part)
     figure, half_unit = units.published(claim.published)
     allowed = half_unit if claim.within is None else figure * claim.within
     return ClaimVerdict(claim, exact, confirmed=abs(Fraction(exact) - figure) <= allowed)

@@ -6,16 +6,18 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import Enum
 from itertools import pairwise
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from costcalc import api, formula, layers, machine, render, schema, spec, structure, views
-from costcalc.errors import ENVIRONMENT, CostcalcError
+from costcalc.errors import ENVIRONMENT, CostcalcError, shortened
 from costcalc.records import View
 
+AUTO = "auto"
 FOUND, BUG, INTERRUPTED = 1, 70, 130
 MOST_PROBLEMS = 40  # that are worth reading at once
 SHORT = {"help_option_names": ["-h", "--help"]}
@@ -30,22 +32,17 @@ app = typer.Typer(
 )
 
 
-class Format(str, Enum):
-    """Output formats; auto is rich on a terminal and text in a pipe."""
-
-    auto = "auto"
-    rich = "rich"
-    text = "text"
-    markdown = "markdown"
-    csv = "csv"
-    json = "json"
-
-
 class By(str, Enum):
     """Who counts."""
 
     trace = "trace"
     formula = "formula"
+
+
+def _known_form(form: str) -> str:
+    if form not in (AUTO, "rich", *render.FORMATS):
+        raise CostcalcError(f"no format {shortened(form)}{render.known_format(form)}")
+    return form
 
 
 def _presets(incomplete: str) -> list[str]:
@@ -67,7 +64,17 @@ Sets = Annotated[
 ]
 Training = Annotated[bool, typer.Option("--training", help="keep the branches that exist only in training")]
 Who = Annotated[By, typer.Option("--by", help="trace the torch graph, or use the closed form without torch")]
-Shape = Annotated[Format, typer.Option("--format", "-f", help="how to print")]
+Form = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        "-f",
+        metavar="FORMAT",
+        help=f"{', '.join(render.FORMATS)} or rich; auto is rich on a terminal, else text",
+        callback=_known_form,
+        autocompletion=lambda: [AUTO, "rich", *render.FORMATS],
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="short for --format json")]
 BUILD, JUDGE, HELP = "Look", "Judge", "Help"
 
@@ -77,7 +84,7 @@ def costcalc(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="print versions and exit")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="show the traceback of a bug")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="nothing on stderr but errors")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="no progress on stderr")] = False,
 ) -> None:
     """What a neural network costs before anyone trains or ships it, exactly.
 
@@ -97,7 +104,7 @@ def costcalc(
 
 
 @app.command("list", rich_help_panel=BUILD)
-def list_(form: Shape = Format.auto, json: Json = False) -> None:
+def list_(form: Form = AUTO, json: Json = False) -> None:
     """The presets, with one line, MACs and parameters each."""
     found = []
     for name in spec.presets():
@@ -119,13 +126,16 @@ def show(
     source: Annotated[
         bool, typer.Option("--spec", help="print the YAML itself, to start one's own from")
     ] = False,
-    form: Shape = Format.auto,
+    form: Form = AUTO,
     json: Json = False,
 ) -> None:
-    """One row per block: type, output shape, params, MACs, share, activations; totals below."""
+    """What each block costs, with totals.
+
+    One row per block: type, output shape, params, MACs, share, activations.
+    """
     if source:
-        if json or form is not Format.auto:
-            raise CostcalcError("--spec prints YAML; leave out --json and --format")
+        if json or form != AUTO or sets or training or by_layer:
+            raise CostcalcError("--spec prints the YAML as it stands; leave out every other option")
         _print(spec.text(name))
         return
     keys = [key.strip() for key in metrics.split(",") if key.strip()]
@@ -141,10 +151,13 @@ def compare(
     sets: Sets = None,
     training: Training = False,
     by: Who = By.trace,
-    form: Shape = Format.auto,
+    form: Form = AUTO,
     json: Json = False,
 ) -> None:
-    """Architectures side by side: totals, and blocks paired by name, with ratio and saving."""
+    """Architectures side by side, block by block.
+
+    Blocks are paired by name; ratio and saving are against the first architecture.
+    """
     if len(names) < 2:
         raise CostcalcError("compare takes two specs or more, for example: costcalc compare naive reduced")
     graphs = [spec.load(name, own, training) for name, own in zip(names, _divided(names, sets), strict=True)]
@@ -158,7 +171,7 @@ def compare(
 def budget(
     name: Spec,
     limit: Annotated[
-        str | None, typer.Option("--limit", "--macs", metavar="N", help="most MACs, as 1.5e9 or 1.5G")
+        str | None, typer.Option("--limit", metavar="N", help="most MACs, as 1.5e9 or 1.5G")
     ] = None,
     params: Annotated[str | None, typer.Option("--params", metavar="N", help="most parameters")] = None,
     activations: Annotated[
@@ -174,7 +187,7 @@ def budget(
     sets: Sets = None,
     training: Training = False,
     by: Who = By.trace,
-    form: Shape = Format.auto,
+    form: Form = AUTO,
     json: Json = False,
 ) -> None:
     """Is it within the limits? Exit 0 if it is, 1 if not."""
@@ -197,9 +210,12 @@ def budget(
 
 @app.command(rich_help_panel=JUDGE)
 def check(
-    name: Spec, sets: Sets = None, training: Training = False, form: Shape = Format.auto, json: Json = False
+    name: Spec, sets: Sets = None, training: Training = False, form: Form = AUTO, json: Json = False
 ) -> None:
-    """Closed form, fvcore trace and torch's FlopCounterMode, layer by layer. Exit 1 if they differ."""
+    """Do three counts agree, layer by layer?
+
+    The closed form, the fvcore trace and torch's FlopCounterMode; and the published figures. Exit 1 if not.
+    """
     graph = spec.load(name, _pairs(sets, "--set", "PATH=VALUE"), training)
     with _progress(f"tracing {name}"):
         found = api.check(graph)
@@ -208,8 +224,8 @@ def check(
 
 
 @app.command(rich_help_panel=HELP)
-def kinds(form: Shape = Format.auto, json: Json = False) -> None:
-    """What may stand behind `kind:` in a spec: layer kinds and shipped blocks, with their fields."""
+def kinds(form: Form = AUTO, json: Json = False) -> None:
+    """What may stand behind `kind:` in a spec, with fields."""
     kinds_ = [(kind, "layer", layers.fields(kind), layers.summary(kind)) for kind in layers.KINDS]
     blocks = [(name, "block", *spec.signature(name)) for name in spec.shipped_blocks()]
     _show(views.kinds([*kinds_, *blocks]), form, json)
@@ -224,8 +240,11 @@ def schema_(
 
 
 @app.command(rich_help_panel=HELP)
-def doctor(form: Shape = Format.auto, json: Json = False) -> None:
-    """Versions, devices, what is missing and how to get it. Exit 3 if something required is."""
+def doctor(form: Form = AUTO, json: Json = False) -> None:
+    """Versions, devices, what is missing.
+
+    Says how to get it; exit 3 if something required is missing.
+    """
     entries, passed = machine.examine()
     _show(views.doctor(entries, passed), form, json)
     if not passed:
@@ -270,19 +289,20 @@ def _costs(name: str, sets: Sequence[str] | None, training: bool, by: By) -> api
         return api.costs(graph, by.value)
 
 
-def _show(view: View, form: Format, json: bool, by: By | None = None) -> None:
-    chosen = Format.json if json else form
-    if chosen is Format.auto:
-        chosen = Format.rich if sys.stdout.isatty() else Format.text
-    if chosen is Format.rich:
+def _show(view: View, form: str, json: bool, by: By | None = None) -> None:
+    chosen = "json" if json else form
+    if chosen == AUTO:
+        chosen = "rich" if sys.stdout.isatty() else "text"
+    if chosen == "rich":
         from rich.console import Console
 
         _print(render.rich(view, Console()))
-    elif chosen is Format.json:
-        provenance: dict[str, Any] = {"versions": machine.versions(), "convention": views.CONVENTION}
-        _print(render.json_(view, {**provenance, **({"by": by.value} if by else {})}))
-    else:
-        _print({"text": render.text, "markdown": render.markdown, "csv": render.csv_}[chosen.value](view))
+        return
+    if chosen == "json":  # nobody else asks for versions, which take a while to find
+        how = {"by": by.value} if by else {}
+        known = {"versions": machine.versions(), "convention": views.CONVENTION}
+        view = replace(view, provenance={**known, **how})
+    _print(render.written(view, chosen))
 
 
 def _agreement(found: Sequence[api.Costs]) -> None:
@@ -311,10 +331,9 @@ def _print(text: str) -> None:
     sys.stdout.write(text)
 
 
-def _say(text: str, always: bool = False) -> None:
-    if always or not _Run.quiet:
-        sys.stdout.flush()
-        print(text, file=sys.stderr)
+def _say(text: str) -> None:
+    sys.stdout.flush()
+    print(text, file=sys.stderr)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -328,9 +347,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CostcalcError as error:
         return _failed(error, argv)
     except typer.exceptions.TyperException as error:
-        return _failed(CostcalcError(error.format_message().rstrip(".")), argv)
+        return _failed(CostcalcError(error.format_message().rstrip(".").replace("Value error, ", "")), argv)
     except (KeyboardInterrupt, typer.Abort):
-        _say("costcalc: interrupted", always=True)
+        _say("costcalc: interrupted")
         return INTERRUPTED
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (nothing more can be written)
@@ -341,7 +360,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if _Run.debug:
             raise
-        _say(f"costcalc: a bug: {type(error).__name__}: {error}; --debug shows where", always=True)
+        _say(f"costcalc: a bug: {type(error).__name__}: {error}; --debug shows where")
         return BUG
 
 
@@ -360,11 +379,11 @@ def _failed(error: CostcalcError, argv: Sequence[str]) -> int:
         sys.stderr.write(render.problems(found, error.exit_code))
         return error.exit_code
     for problem in error.problems[:MOST_PROBLEMS]:
-        _say(f"costcalc: {problem}", always=True)
+        _say(f"costcalc: {problem}")
         if problem.excerpt():
-            _say(problem.excerpt(), always=True)
+            _say(problem.excerpt())
     if len(error.problems) > MOST_PROBLEMS:
-        _say(f"costcalc: and {len(error.problems) - MOST_PROBLEMS} more; --json shows all", always=True)
+        _say(f"costcalc: and {len(error.problems) - MOST_PROBLEMS} more; --json shows all")
     return error.exit_code
 
 

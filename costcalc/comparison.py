@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from costcalc import structure
 from costcalc.graph import Graph
@@ -19,9 +19,12 @@ class Aligned:
 
     @property
     def identical(self) -> bool:
-        """Whether all have the same block at the same cost."""
-        first = self.parts[0]
-        return all(part == first for part in self.parts)
+        """Whether all have the same block at the same cost (what else is alive beside it may differ)."""
+        return len({_itself(part) for part in self.parts}) == 1
+
+
+def _itself(part: Part | None) -> object:
+    return part and replace(part, structure=replace(part.structure, peak_activations=0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,8 @@ class Place:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        is_option = self.file.startswith("--")  # which is a line by itself
+        return self.file if is_option else f"{self.file}:{self.line}:{self.column}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Problem:
 
     def excerpt(self, width: int = 100) -> str:
         """The offending line with a caret under the column, at most ``width`` characters."""
-        if self.place is None or not self.place.text.strip():
+        if self.place is None or not self.place.text.strip() or self.place.file.startswith("--"):
             return ""
         start = max(0, self.place.column - 1 - width // 2)
         text = _printable(self.place.text)[start : start + width].rstrip()

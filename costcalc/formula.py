@@ -21,7 +21,7 @@ def _row(node: Node) -> Row:
         norm=layer.norm(*xs),
         macs=layer.macs(*xs),
         other_ops=layer.other_ops(*xs),
-        reads=0 if layer.view else sum(prod(x) for x in xs),
-        writes=0 if layer.view else prod(node.output_shape),
+        reads=0 if layer.is_view(*xs) else sum(prod(x) for x in xs),
+        writes=0 if layer.is_view(*xs) else prod(node.output_shape),
     )
     return Row(node.name, layer.kind, node.output_shape, cost)

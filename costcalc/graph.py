@@ -60,6 +60,7 @@ class About:
     source: str = ""
     origin: str = ""
     claims: tuple[Claim, ...] = ()
+    changed: bool = False  # by settings from outside, so that published figures are not about it
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from collections.abc import Iterator
 
 REPORTED = ("costcalc", "torch", "fvcore")
-REQUIRED = (*REPORTED, "pydantic", "PyYAML", "rich", "typer", "tabulate")
 
 
 def versions(names: tuple[str, ...] = REPORTED) -> dict[str, str | None]:
@@ -24,11 +24,19 @@ def _version(name: str) -> str | None:
         return None
 
 
+def _required() -> tuple[str, ...]:
+    """What the installed package asks for, extras left out."""
+    from importlib import metadata
+
+    wanted = [line for line in metadata.requires("costcalc") or () if "extra ==" not in line]
+    return ("costcalc", *sorted(re.split(r"[^A-Za-z0-9_.-]", line)[0] for line in wanted))
+
+
 def examine() -> tuple[list[tuple[str, str, str]], bool]:
     """Name, state and remedy of every part, and whether all that is required is there."""
     entries = [("python", platform.python_version(), ""), ("cpu", f"{os.cpu_count()} cores", "")]
     passed = True
-    for name, version in versions(REQUIRED).items():
+    for name, version in versions(_required()).items():
         entries.append((name, version or "missing", "" if version else f"pip install {name}"))
         passed = passed and version is not None
     entries += _vision()

@@ -69,7 +69,8 @@ class CostTable:
 class Structure:
     """What does not add up: measured on the longest path through a part of a graph.
 
-    ``receptive_field`` is (height, width) in input pixels of that part, None without a grid;
+    ``receptive_field`` is (height, width) in positions of the part's input that one position of its
+    (first) output can see, None without a grid;
     ``depth`` counts weighted layers; ``peak_activations`` are elements alive at once while it runs.
     """
 
@@ -164,13 +165,15 @@ Style = Literal["group", "name", "text", "shape", "count", "percent", "ratio", "
 class Column:
     """A column of a grid: ``key`` in data formats, ``label`` for eyes, ``style`` of its cells.
 
-    ``words`` says for eyes what stands as a key in data.
+    ``words`` says for eyes what stands as a key in data; ``under`` is the object that holds the
+    key in JSON, where keys are names that users chose.
     """
 
     key: str
     label: str
     style: Style
     words: Mapping[str, str] = field(default_factory=dict)
+    under: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +190,8 @@ class Grid:
 @dataclass(frozen=True, slots=True)
 class View:
     """What a command shows: a kind (the name of its schema), grids, facts for machines only,
-    notes below the grids, and a closing summary, one sentence an entry.
+    notes below the grids, and a closing summary, one sentence an entry. ``provenance`` says how
+    it came about, for machines.
     """
 
     kind: str
@@ -196,3 +200,4 @@ class View:
     notes: tuple[str, ...] = ()
     summary: tuple[str, ...] = ()
     passed: bool = True
+    provenance: Mapping[str, object] = field(default_factory=dict)

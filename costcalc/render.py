@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from costcalc import units
+from costcalc.errors import CostcalcError, did_you_mean, shortened
 from costcalc.records import Cell, Column, Grid, Style, View
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def _plain(value: Cell, joint: str) -> Any:
     return float(value) if isinstance(value, Fraction) else value
 
 
-def json_(view: View, provenance: Mapping[str, Any] | None = None) -> str:
+def json_(view: View) -> str:
     """The envelope with schema, result, provenance and warnings; counts are integers."""
     result: dict[str, Any] = {key: _data(value) for key, value in view.facts.items()}
     for grid in view.grids:
@@ -149,7 +150,7 @@ def json_(view: View, provenance: Mapping[str, Any] | None = None) -> str:
         {
             "schema": f"costcalc.{view.kind}/1",
             "result": result,
-            "provenance": dict(provenance or {}),
+            "provenance": dict(view.provenance),
             "warnings": [],
         }
     )
@@ -176,7 +177,8 @@ def _filled(grid: Grid) -> list[tuple[Cell, ...]]:
 def _object(columns: tuple[Column, ...], row: tuple[Cell, ...]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for column, value in zip(columns, row, strict=True):
-        found[column.key] = _data(value)
+        place = found.setdefault(column.under, {}) if column.under else found
+        place[column.key] = _data(value)
         if column.style == "ratio" and isinstance(value, Fraction):
             found[f"{column.key}_exact"] = str(value)
     return found
@@ -255,3 +257,18 @@ def _table(lines: list[list[str]], columns: Sequence[Column], width: int, totall
 
 # a colour beside the word; the word alone says it too
 _WORDS = {"within": "green", "exceeded": "red", "no": "red", "confirmed": "green", "missed": "yellow"}
+
+
+FORMATS: dict[str, Callable[[View], str]] = {"text": text, "markdown": markdown, "csv": csv_, "json": json_}
+
+
+def written(view: View, form: str) -> str:
+    """The view in one of ``FORMATS``; raises :class:`CostcalcError` for an unknown one."""
+    if form not in FORMATS:
+        raise CostcalcError(f"no format {shortened(form)}{known_format(form)}")
+    return FORMATS[form](view)
+
+
+def known_format(form: str) -> str:
+    """The nearest format, or all of them."""
+    return did_you_mean(form, FORMATS) or f"; there are {', '.join(FORMATS)}"

@@ -13,29 +13,28 @@ _CELL: dict[str, Any] = {
     "items": {"type": "integer"},
 }
 _COUNT: dict[str, Any] = {"type": ["integer", "null"]}
-_COUNTS = (
-    "macs",
-    "params",
-    "weights",
-    "activations",
-    "reads",
-    "writes",
-    "other_ops",
-    "limit",
-    "actual",
-    "headroom",
-)
+_VALUES: dict[str, Any] = {"type": "object", "additionalProperties": _CELL}  # by architecture
+_SORTS: dict[str, dict[str, Any]] = {
+    **dict.fromkeys(("macs", "params", "weights", "activations", "reads", "writes", "other_ops"), _COUNT),
+    **dict.fromkeys(("limit", "actual", "headroom", "trace_macs", "third_macs"), _COUNT),
+    "values": _VALUES,
+}
 
 # grids of each kind of view: those always there, then those that may be missing; columns always there
 KINDS: dict[str, dict[str, tuple[str, ...]]] = {
     "list": {"presets": ("name", "family", "macs", "params", "summary")},
     "show": {"parts": ("name", "kind", "output")},
-    "compare": {"totals": ("metric",), "blocks": ("block", "metric")},
+    "compare": {"totals": ("metric", "values"), "blocks": ("block", "metric", "values")},
     "budget": {
         "limits": ("part", "metric", "limit", "actual", "headroom", "percent", "verdict"),
         "costliest": ("name", "kind", "share"),
     },
-    "check": {"layers": ("name", "output", "params", "macs", "reads", "writes", "other_ops", "agree")},
+    "check": {
+        "layers": (
+            *("name", "output", "params", "macs", "reads", "writes", "other_ops"),
+            *("trace_macs", "third_macs", "agree"),
+        )
+    },
     "kinds": {"kinds": ("name", "sort", "fields", "summary")},
     "doctor": {"parts": ("name", "state", "remedy")},
 }
@@ -86,7 +85,7 @@ def of(kind: str) -> dict[str, Any]:
 def _grid(columns: tuple[str, ...]) -> dict[str, Any]:
     row = {
         "type": "object",
-        "properties": {key: _COUNT if key in _COUNTS else _CELL for key in columns},
+        "properties": {key: _SORTS.get(key, _CELL) for key in columns},
         "required": list(columns),
         "additionalProperties": _CELL,
     }

@@ -1,38 +1,28 @@
 """Graph and costs folded into parts: layers, blocks, the whole; and what does not add up.
 
-Receptive field, depth and nonlinearities are taken on paths inside the part, from where it is
-entered; the receptive field follows Dumoulin & Visin 2016 (arXiv:1603.07285) with exact strides.
+Depth and nonlinearities are taken on the longest path inside the part, from where it is entered. The
+receptive field is followed back from the output, span by span: exact also behind gates, branches and
+resampling, and never more than the input has.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
-from math import ceil, prod
+from math import prod
 
 from costcalc.graph import INPUT, Graph, Node
+from costcalc.layers import Span
 from costcalc.records import NOTHING, CostTable, Part, Row, Structure
 
-WIDEST = 10**12
-
-
-@dataclass(frozen=True, slots=True)
-class _Reach:
-    """How far back one output position sees: field and step per axis, in input positions."""
-
-    field: tuple[Fraction, Fraction] = (Fraction(1), Fraction(1))
-    step: tuple[Fraction, Fraction] = (Fraction(1), Fraction(1))
-    depth: int = 0
-    nonlinearities: int = 0
+POSITIONS = 32  # on either side of the middle, tried for the one that sees most
 
 
 def layers(graph: Graph, table: CostTable) -> tuple[Part, ...]:
     """One part per layer."""
     alive = _alive(graph)
     pairs = zip(graph.nodes, table.rows, strict=True)
-    return tuple(_part(node.name, node.layer.kind, [node], [row], alive) for node, row in pairs)
+    return tuple(_part(node.name, node.layer.kind, (node.name,), [node], [row], alive) for node, row in pairs)
 
 
 def blocks(graph: Graph, table: CostTable, depth: int | None = None) -> tuple[Part, ...]:
@@ -47,15 +37,14 @@ def blocks(graph: Graph, table: CostTable, depth: int | None = None) -> tuple[Pa
     for node, row in zip(graph.nodes, table.rows, strict=True):
         members[".".join(node.name.split(".")[:depth])].append((node, row))
     return tuple(
-        _part(name, _kind(graph, name, pairs[-1][0]), [n for n, _ in pairs], [r for _, r in pairs], alive)
+        _part(name, *_group(graph, name, pairs[-1][0]), [n for n, _ in pairs], [r for _, r in pairs], alive)
         for name, pairs in members.items()
     )
 
 
 def whole(graph: Graph, table: CostTable) -> Part:
     """The graph as one part."""
-    part = _part(graph.name, "graph", graph.nodes, table.rows, _alive(graph))
-    return Part(part.name, part.kind, graph.shape_of(graph.outputs[0]), part.cost, part.structure)
+    return _part(graph.name, "graph", graph.outputs, graph.nodes, table.rows, _alive(graph))
 
 
 def part(graph: Graph, table: CostTable, name: str) -> Part:
@@ -68,11 +57,14 @@ def part(graph: Graph, table: CostTable, name: str) -> Part:
     if not inside:
         raise KeyError(name)
     nodes, rows = [node for node, _ in inside], [row for _, row in inside]
-    return _part(name, _kind(graph, name, nodes[-1]), nodes, rows, _alive(graph))
+    return _part(name, *_group(graph, name, nodes[-1]), nodes, rows, _alive(graph))
 
 
-def _kind(graph: Graph, name: str, node: Node) -> str:
-    return graph.groups[name].kind if name in graph.groups else node.layer.kind
+def _group(graph: Graph, name: str, last: Node) -> tuple[str, tuple[str, ...]]:
+    """A block's kind and the node it gives on; a layer's own."""
+    if name in graph.groups:
+        return graph.groups[name].kind, (graph.groups[name].output,)
+    return last.layer.kind, (last.name,)
 
 
 def _first_fork(paths: Sequence[Sequence[str]]) -> int:
@@ -81,42 +73,65 @@ def _first_fork(paths: Sequence[Sequence[str]]) -> int:
     return next((d for d in range(1, deepest) if len({tuple(p[:d]) for p in paths}) > 1), deepest)
 
 
-def _part(name: str, kind: str, nodes: Sequence[Node], rows: Iterable[Row], alive: dict[str, int]) -> Part:
-    seen = _reaches(nodes)
-    ends = [seen[node.name] for node in nodes if not node.training] or list(seen.values())
-    has_grid = len(nodes[0].input_shapes[0]) == 3
+def _part(
+    name: str,
+    kind: str,
+    outputs: Sequence[str],
+    nodes: Sequence[Node],
+    rows: Iterable[Row],
+    alive: dict[str, int],
+) -> Part:
+    by_name = {node.name: node for node in nodes}
+    ends = [by_name[output] for output in outputs if output in by_name]
+    paths = _paths(nodes)
     structure = Structure(
-        receptive_field=_field(ends) if has_grid else None,
-        depth=max(end.depth for end in ends),
-        nonlinearities=max(end.nonlinearities for end in ends),
+        receptive_field=_field(nodes, ends[0]) if len(nodes[0].input_shapes[0]) == 3 else None,
+        depth=max(paths[end.name][0] for end in ends),
+        nonlinearities=max(paths[end.name][1] for end in ends),
         peak_activations=max(alive[node.name] for node in nodes),
     )
-    return Part(name, kind, nodes[-1].output_shape, sum((row.cost for row in rows), NOTHING), structure)
+    return Part(name, kind, ends[0].output_shape, sum((row.cost for row in rows), NOTHING), structure)
 
 
-def _field(ends: Iterable[_Reach]) -> tuple[int, int] | None:
-    """The widest field; None where strides make it wider than any image could be."""
-    high, wide = (max(ceil(end.field[axis]) for end in ends) for axis in (0, 1))
-    return (high, wide) if max(high, wide) < WIDEST else None
-
-
-def _reaches(nodes: Sequence[Node]) -> dict[str, _Reach]:
-    seen: dict[str, _Reach] = {}
+def _paths(nodes: Sequence[Node]) -> dict[str, tuple[int, int]]:
+    """Weighted layers and activation functions on the longest path to each node."""
+    found: dict[str, tuple[int, int]] = {}
     for node in nodes:
-        before = [seen.get(source, _Reach()) for source in node.sources]
-        window = node.layer.window(*node.input_shapes)
-        step = tuple(max(reach.step[axis] for reach in before) for axis in (0, 1))
-        field = tuple(
-            max(reach.field[axis] + (window.extent[axis] - 1) * reach.step[axis] for reach in before)
-            for axis in (0, 1)
-        )
-        seen[node.name] = _Reach(
-            field=(field[0], field[1]),
-            step=(step[0] * window.stride[0], step[1] * window.stride[1]),
-            depth=max(reach.depth for reach in before) + node.layer.weighted,
-            nonlinearities=max(reach.nonlinearities for reach in before) + node.layer.nonlinear,
-        )
-    return seen
+        before = [found.get(source, (0, 0)) for source in node.sources]
+        depth, nonlinearities = (max(path[i] for path in before) for i in (0, 1))
+        found[node.name] = (depth + node.layer.weighted, nonlinearities + node.layer.nonlinear)
+    return found
+
+
+def _field(nodes: Sequence[Node], end: Node) -> tuple[int, int]:
+    """Height and width of what the output position that sees most can see."""
+    high, wide = (max(_width(nodes, end, axis, at) for at in _tried(nodes, end, axis)) for axis in (0, 1))
+    return high, wide
+
+
+def _tried(nodes: Sequence[Node], end: Node, axis: int) -> range:
+    """Positions around the middle, where least is cut off; more of them where they are not alike."""
+    size = end.output_shape[axis + 1] if len(end.output_shape) == 3 else 1
+    around = POSITIONS if any(node.layer.resamples for node in nodes) else 1
+    return range(max(0, size // 2 - around), min(size, size // 2 + around + 1))
+
+
+def _width(nodes: Sequence[Node], end: Node, axis: int, position: int) -> int:
+    """How many positions of the part's input one output position depends on, first to last."""
+    wanted: dict[str, Span] = {end.name: (position, position)}
+    for node in reversed(nodes):
+        span = wanted.pop(node.name, None)
+        if span is None:
+            continue
+        first, last = node.layer.sees(span, axis, *node.input_shapes)
+        for source, shape in zip(node.sources, node.input_shapes, strict=True):
+            size = shape[axis + 1] if len(shape) == 3 else 1
+            low, high = (max(first, 0), min(last, size - 1)) if size > 1 else (0, 0)  # a gate: seen by all
+            if low <= high:  # else it lies in the padding
+                other = wanted.get(source, (low, high))
+                wanted[source] = (min(low, other[0]), max(high, other[1]))
+    # what is left are the inputs of the part
+    return max((last - first + 1 for first, last in wanted.values()), default=0)
 
 
 def _alive(graph: Graph) -> dict[str, int]:
@@ -152,7 +167,7 @@ def _reused(
     node: Node, step: int, buffer: dict[str, str], needed: dict[str, int], size: dict[str, int]
 ) -> str | None:
     """The buffer of an input that the node's output can live in, or None for a new one."""
-    if node.layer.view:
+    if node.layer.is_view(*node.input_shapes):
         return buffer[node.sources[0]]
     if not node.layer.in_place:
         return None

@@ -35,9 +35,9 @@ def quantity(text: str, counted: str = "macs") -> int:
     return int(value)
 
 
-def published(text: str, counted: str = "macs") -> tuple[Fraction, Fraction]:
+def published(text: str) -> tuple[Fraction, Fraction]:
     """A printed figure and half a unit of its last digit: ``"159K"`` → (159000, 500)."""
-    return _scaled(text, counted)
+    return _scaled(text, "macs")
 
 
 def _scaled(text: str, counted: str) -> tuple[Fraction, Fraction]:
@@ -88,6 +88,8 @@ def distinct(a: int, b: int) -> tuple[str, str]:
 
 def percent(share: Fraction | float, digits: int = 1) -> str:
     """``Fraction(7, 25)`` → ``"28.0 %"``; more digits where a share would round to nothing."""
+    if abs(float(share)) >= 100:
+        return f"{float(share):,.0f}×"  # thousands of percent say less
     for places in range(digits, 5):
         shown = f"{float(share) * 100:.{places}f}"
         if not share or float(shown):
@@ -99,7 +101,11 @@ def ratio(value: Fraction) -> str:
     """``25/18 = 1.389×`` where the exact fraction is small enough to read, else ``2.370×``."""
     if value.denominator == 1:
         return f"{count(value.numerator)}×"
-    exact = f"{value.numerator}/{value.denominator} = " if max(value.as_integer_ratio()) <= READABLE else ""
+    exact = (
+        f"{value.numerator}/{value.denominator} = "
+        if max(value.numerator, value.denominator) <= READABLE
+        else ""
+    )
     digits = next((digits for digits in (3, 4, 5, 6) if float(f"{float(value):.{digits}f}") != 1), 6)
     return f"{exact}{float(value):.{digits}f}×"
 

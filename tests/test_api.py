@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import FrozenInstanceError
@@ -10,10 +11,12 @@ from dataclasses import FrozenInstanceError
 import pytest
 
 import costcalc
-from costcalc import CostcalcError, api, budget, check, compare, costs, formula, load, structure
+from costcalc import CostcalcError, budget, check, checks, compare, costs, formula, load, structure
 from costcalc.graph import INPUT, Step, wire
 from costcalc.layers import KINDS
 from costcalc.records import NOTHING, Cost
+from costcalc.spec.schema import CLAIMED
+from costcalc.views import METRICS
 
 
 def test_results_show_themselves() -> None:
@@ -51,6 +54,7 @@ def test_a_budget_is_true_or_false() -> None:
 
 
 def test_parameters_are_keywords() -> None:
+    assert load("conv5x5", **{"conv.bias": True}).nodes[0].layer.bias is True  # type: ignore[attr-defined]
     assert load("alexnet", classes=10).nodes[-1].output_shape == (10,)
     assert load("conv5x5", input=[7, 9, 9], c=7).input_shape == (7, 9, 9)
     assert repr(load("naive")) == "<Graph naive: 8 layers, [192, 28, 28] -> [416, 28, 28]>"
@@ -74,11 +78,23 @@ def test_what_is_wrong_is_one_exception() -> None:
         lambda: costs("dense", by="formula").view(metrics=["nothing"]),
         lambda: compare("naive"),
         lambda: budget("naive"),
+        lambda: costs("naive", by="guess"),  # type: ignore[arg-type]
         lambda: budget("naive", "1.5 GFLOPs"),
         lambda: budget("naive", blocks={"nowhere": 1}, by="formula"),
     ):
         with pytest.raises(CostcalcError):
             wrong()
+
+
+def test_representations_are_short() -> None:
+    for found in (costs("naive", by="formula"), budget("naive", "1G", by="formula"), check("naive")):
+        assert "303" in repr(found)
+        assert len(repr(found)) < 250
+    assert re.fullmatch(r"[0-9.]+", costcalc.__version__)
+
+
+def test_what_can_be_limited_can_be_claimed() -> None:
+    assert set(CLAIMED) == set(checks.JUDGED) <= METRICS.keys()
 
 
 def test_everything_public_is_documented() -> None:
@@ -113,13 +129,13 @@ def test_long_chains_cost_in_proportion(layers: int) -> None:
     graph = wire("chain", (3, 8, 8), steps)
     whole = structure.whole(graph, formula.costs(graph))
     assert whole.cost.macs == layers * 81 * 64
-    assert whole.structure.receptive_field == (2 * layers + 1, 2 * layers + 1)
+    assert whole.structure.receptive_field == (8, 8)
     assert whole.structure.depth == layers
 
 
 def test_disagreement_needs_every_row() -> None:
     found = costs("naive", by="formula")
     short = type(found.table)("naive", "trace", found.table.rows[1:])
-    missing = api.checks.agreement(found.table, short)
+    missing = checks.agreement(found.table, short)
     assert {d.layer for d in missing} == {"1x1.conv"}
-    assert api.checks.agreement(short, found.table)
+    assert checks.agreement(short, found.table)

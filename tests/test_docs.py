@@ -76,7 +76,7 @@ def test_the_python_example(request: pytest.FixtureRequest) -> None:
 def test_the_example_spec_is_right() -> None:
     assert "AGREE" in ran("costcalc check tiny-resnet.yaml")
     assert "Published figures: 1 of 1 hold." in ran("costcalc check tiny-resnet.yaml")
-    assert cli.main(["check", "tiny-resnet.yaml", "--training", "--set", "body.kernel=5"]) in (0, 1)
+    assert cli.main(["check", "tiny-resnet.yaml", "--training", "--set", "body.kernel=5"]) == 0
 
 
 @pytest.mark.usefixtures("desk")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
+import torch
 from cases import ALL, CASES, IDS, Case, graph_of
 
 from costcalc import checks, formula, trace
@@ -61,8 +64,77 @@ def test_a_slip_in_any_rule_shows(kind: str, rule: str, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_slip_in_view_shows(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(KINDS[kind], "view", not KINDS[kind].view)
+    right = KINDS[kind].is_view
+    monkeypatch.setattr(KINDS[kind], "is_view", lambda self, *xs: not right(self, *xs))
     assert any(disagreements(kind, case) for case in CASES[kind])
+
+
+def run(
+    kind: str, case: Case
+) -> tuple[torch.nn.Module | Callable[..., torch.Tensor], list[torch.Tensor], torch.Tensor]:
+    """The torch operation itself, its inputs and its output, with every parameter 1."""
+    fields, shapes = case
+    module = KINDS[kind].model_validate(fields).module(torch, *shapes)
+    if isinstance(module, torch.nn.Module):
+        module.eval()
+        for parameter in module.parameters():
+            torch.nn.init.ones_(parameter)
+    torch.manual_seed(0)
+    inputs = [torch.rand(1, *shape) + 0.5 for shape in shapes]
+    for tensor in inputs:
+        tensor.requires_grad_()
+    return module, inputs, module(*inputs)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_weighted_layers_multiply_by_a_matrix(kind: str) -> None:
+    module, _, _ = run(kind, CASES[kind][0])
+    parameters = module.parameters() if isinstance(module, torch.nn.Module) else []
+    assert KINDS[kind].weighted == any(parameter.dim() > 1 for parameter in parameters)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nonlinear_layers_are_torchs_activations(kind: str) -> None:
+    module, _, _ = run(kind, CASES[kind][0])
+    is_activation = type(module).__module__ == torch.nn.modules.activation.__name__
+    assert KINDS[kind].nonlinear == (is_activation and not isinstance(module, torch.nn.Softmax))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_in_place_layers_need_nothing_but_the_element_they_overwrite(kind: str) -> None:
+    """By the gradient: an element of the output depends on one element of the first input only."""
+    found = set()
+    for case in CASES[kind]:
+        _, inputs, output = run(kind, case)
+        elementwise = output.shape == inputs[0].shape and len(case[1]) >= KINDS[kind].inputs[0]
+        at = output.numel() // 2
+        (gradient,) = torch.autograd.grad(output.flatten()[at], inputs[0])
+        hit = (gradient.flatten() != 0).nonzero().flatten().tolist()
+        found.add(elementwise and hit == [at])
+    if KINDS[kind].in_place:
+        assert found == {True}
+    elif False not in found:
+        pytest.fail(f"{kind} could be in place")
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize(("kind", "case"), ALL, ids=IDS)
+def test_what_every_position_sees_is_what_the_gradient_sees(kind: str, case: Case, axis: int) -> None:
+    fields, shapes = case
+    if len(shapes[0]) != 3 or kind == "maxpool":  # a maximum has one gradient, whatever it looked at
+        return
+    layer = KINDS[kind].model_validate(fields)
+    _, inputs, output = run(kind, case)
+    sizes = output.shape[2:] if output.dim() == 4 else (1, 1)
+    for position in range(sizes[axis]):
+        line = output.select(axis + 2, position).sum() if output.dim() == 4 else output.sum()
+        (gradient,) = torch.autograd.grad(line, inputs[0], retain_graph=True)
+        hit = (gradient.abs().sum(dim=(0, 1, 3 - axis)) > 1e-4).nonzero().flatten().tolist()
+        first, last = layer.sees((position, position), axis, *shapes)
+        if first >= 0 and last < shapes[0][axis + 1] and hit:
+            assert (hit[0], hit[-1]) == (first, last)
+        else:  # at the border dilation may skip what is left of the window
+            assert all(first <= at <= last for at in hit)
 
 
 @pytest.mark.parametrize("operator", {**trace.PAID, **trace.COUNTED_APART, **trace.FREE})

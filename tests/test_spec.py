@@ -230,9 +230,9 @@ def test_bases_are_laid_over(written: Callable[..., str]) -> None:
 
 PARTED = """
 input: [3, 8, 8]
-params: {c: 64}
+params: {c: 64, width: 4}
 layers:
-  first: {kind: conv_relu, out: 4, kernel: 1}
+  first: {kind: conv_relu, out: $width, kernel: 1}
   a: {kind: own, c: $c, k: [1, 3]}
   b: {kind: own, c: 2}
   head: {kind: aux, training: true}
@@ -254,6 +254,7 @@ blocks:
         ("a", {"half": "3", "mid": "1"}, [(4, 8, 8), (3, 8, 6), (64, 8, 6)]),
         ("b", {}, [(64, 7, 5), (1, 7, 5), (2, 6, 4)]),
         ("head", {}, [(2, 6, 4), (2, 1, 1)]),
+        ("b", {"width": "6"}, [(64, 7, 5), (1, 7, 5), (2, 6, 4)]),
     ],
 )
 def test_a_part_stands_alone(
@@ -262,6 +263,46 @@ def test_a_part_stands_alone(
     written(PARTED, "whole.yaml")
     graph = spec.load(written(f"base: whole.yaml\npart: {part}\n"), overrides)
     assert [graph.input_shape, *(node.output_shape for node in graph.nodes)] == shapes
+
+
+def test_a_part_is_fed_what_the_settings_make_reach_it(written: Callable[..., str]) -> None:
+    written(PARTED, "whole.yaml")
+    part = written("base: whole.yaml\npart: a\n", "part.yaml")
+    assert spec.load(part, {"width": "7"}).input_shape == (7, 8, 8)
+    assert spec.load(written("base: whole.yaml\npart: a\nparams: {width: 9}\n")).input_shape == (9, 8, 8)
+    derived = written("base: part.yaml\nparams: {width: 5}\n", "derived.yaml")
+    assert spec.load(derived).input_shape == (5, 8, 8)
+    assert spec.load(derived, {"width": "6"}).input_shape == (6, 8, 8)
+
+
+def test_a_derived_file_chooses_another_part(written: Callable[..., str]) -> None:
+    for text, overrides in (
+        ("base: reduced\n", {"module": "inception_4e"}),
+        ("base: reduced\nparams: {module: inception_4e}\n", {}),
+    ):
+        assert spec.load(written(text), overrides).input_shape == (528, 14, 14)
+
+
+def test_a_repeated_block_is_no_part(written: Callable[..., str]) -> None:
+    text = "input: [3, 8, 8]\nlayers: {a: {kind: conv_relu, out: 3, kernel: 1, repeat: 3}}\n"
+    written(text, "whole.yaml")
+    with pytest.raises(CostcalcError, match="'a' is repeated"):
+        spec.load(written("base: whole.yaml\npart: a\n"))
+
+
+def test_a_setting_that_nothing_reads_is_an_error(loaded: Load) -> None:
+    text = "input: [3, 8, 8]\nparams: {c: 4, d: 2*$c, unread: 1}\n"
+    text += "layers: {a: {kind: conv, out: $d, kernel: 1}}\n"
+    assert loaded(text, {"c": "5"}).shape_of("a") == (10, 8, 8)
+    with pytest.raises(CostcalcError, match="setting 'unread' changes nothing"):
+        loaded(text, {"unread": "2"})
+    with pytest.raises(CostcalcError, match="setting 'd' changes nothing"):
+        loaded(text, {"d": "2", "a.out": "3"})
+
+
+def test_layers_may_be_called_by_numbers(loaded: Load) -> None:
+    graph = loaded("input: [3, 8, 8]\nlayers:\n  1: {kind: relu}\n  2: {kind: add, from: [1, input]}\n")
+    assert wiring(graph)["2"] == ("1", "input")
 
 
 def test_a_part_of_a_preset_that_exists_only_in_training(written: Callable[..., str]) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from costcalc import formula, spec, structure, torchnet
+from costcalc.errors import CostcalcError
 from costcalc.graph import INPUT, Graph, Step, wire
 from costcalc.layers import KINDS
 from costcalc.records import Structure
@@ -29,25 +30,23 @@ def chain(*layers: tuple[str, dict[str, object]], size: int = 97) -> Graph:
 
 
 def seen(graph: Graph) -> tuple[int, int]:
-    """How many input rows and columns the middle output really depends on, by autograd."""
+    """The most input rows and columns that a position of the output really depends on, by autograd."""
     net = torchnet.build(graph).to_empty(device="cpu")
     for parameter in net.parameters():
         torch.nn.init.constant_(parameter, 1.0)
     x = torch.rand(1, *graph.input_shape, requires_grad=True)
     out = net(x)[0]
-    most = (0, 0)
-    middle = (out.shape[2] // 2, out.shape[3] // 2)
-    for row in range(
-        max(0, middle[0] - 3), min(out.shape[2], out.shape[3], middle[0] + 3)
-    ):  # fields differ by position after upsampling
-        (gradient,) = torch.autograd.grad(out[0, 0, row, row], x, retain_graph=True)
-        hit = gradient[0, 0] != 0
-        rows, columns = hit.any(1).nonzero(), hit.any(0).nonzero()
-        most = (
-            max(most[0], int(rows.max() - rows.min()) + 1),
-            max(most[1], int(columns.max() - columns.min()) + 1),
-        )
-    return most
+    lines = [out.sum((0, 1, 3)), out.sum((0, 1, 2))] if out.dim() == 4 else [out.sum(1), out.sum(1)]
+    return _most(lines[0], x, 3), _most(lines[1], x, 2)
+
+
+def _most(lines: torch.Tensor, x: torch.Tensor, other: int) -> int:
+    found = 0
+    for line in lines:
+        (gradient,) = torch.autograd.grad(line, x, retain_graph=True)
+        hit = (gradient.abs().sum(dim=(0, 1, other)) > 1e-6).nonzero().flatten()
+        found = max(found, int(hit[-1] - hit[0]) + 1 if len(hit) else 0)
+    return found
 
 
 windows = st.one_of(
@@ -62,11 +61,94 @@ windows = st.one_of(
 )
 
 
+resampling = st.one_of(
+    st.builds(
+        lambda s, mode: ("upsample", {"scale": s, "mode": mode}),
+        st.integers(1, 3),
+        st.sampled_from(["nearest", "bilinear"]),
+    ),
+    st.builds(
+        lambda k, s, p: (
+            "transposed_conv",
+            {"out": 1, "kernel": k, "stride": s, "pad": min(p, k - 1), "bias": False},
+        ),
+        st.integers(1, 4),
+        st.integers(1, 2),
+        st.integers(0, 1),
+    ),
+    st.builds(lambda s: ("adaptive_avgpool", {"size": s}), st.integers(1, 12)),
+    st.builds(lambda k: ("conv", {"out": 1, "kernel": k, "pad": "same", "bias": False}), st.integers(1, 4)),
+    st.builds(
+        lambda k, p: ("avgpool", {"kernel": k, "stride": 2, "pad": min(p, k // 2), "ceil": True}),
+        st.integers(2, 3),
+        st.integers(0, 1),
+    ),
+)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(windows, min_size=1, max_size=4))
 def test_receptive_field_is_what_the_gradient_sees(layers: list[tuple[str, dict[str, object]]]) -> None:
-    graph = chain(*layers)
+    graph = chain(*layers, size=61)
     assert structure_of(graph).receptive_field == seen(graph)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.one_of(windows, resampling), min_size=1, max_size=5))
+def test_receptive_field_behind_resampling(layers: list[tuple[str, dict[str, object]]]) -> None:
+    try:
+        graph = chain(*layers, size=17)
+    except CostcalcError:  # a window that does not fit
+        return
+    assert structure_of(graph).receptive_field == seen(graph)
+
+
+BRANCHED = {
+    "a gate sees everything": (
+        """
+        a: {kind: conv, out: 2, kernel: 3, pad: 1, bias: false}
+        b: {kind: global_avgpool}
+        c: {kind: multiply, from: [a, b]}
+        d: {kind: conv, out: 2, kernel: 3, pad: 1, bias: false}
+        """,
+        (24, 24),
+    ),
+    "a row of gates": (
+        """
+        a: {kind: adaptive_avgpool, size: [1, 24]}
+        b: {kind: multiply, from: [input, a]}
+        c: {kind: conv, out: 2, kernel: 3, bias: false}
+        """,
+        (24, 3),
+    ),
+    "branches that lie beside each other": (
+        """
+        a: {kind: conv, from: input, out: 2, kernel: 3, stride: 2, pad: 1, bias: false}
+        b: {kind: avgpool, from: input, kernel: 3, stride: 2, ceil: true}
+        c: {kind: concat, from: [a, b]}
+        """,
+        (4, 4),
+    ),
+    "up and down": (
+        """
+        a: {kind: avgpool, from: input, kernel: 2}
+        b: {kind: avgpool, from: a, kernel: 2}
+        c: {kind: upsample, from: b, scale: 2}
+        d: {kind: conv, from: c, out: 2, kernel: 3, pad: 1, bias: false}
+        e: {kind: concat, from: [d, a]}
+        f: {kind: upsample, from: e, scale: 2}
+        g: {kind: conv, from: f, out: 2, kernel: 3, pad: 1, bias: false}
+        """,
+        (12, 12),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BRANCHED)
+def test_receptive_field_of_branches(name: str, loaded: Callable[..., Graph]) -> None:
+    layers, field = BRANCHED[name]
+    graph = loaded(f"input: [2, 24, 24]\nlayers:{layers}")
+    assert structure_of(graph).receptive_field == field == seen(graph)
 
 
 @pytest.mark.parametrize(
@@ -151,6 +233,31 @@ def test_every_output_stays_alive(loaded: Callable[..., Graph]) -> None:
     """
     assert structure_of(loaded(text)).peak_activations == 900 + 100
     assert structure_of(loaded(text + "outputs: [a, c]\n")).peak_activations == 900 + 100 + 100
+
+
+def test_a_block_gives_what_its_output_gives(loaded: Callable[..., Graph]) -> None:
+    """Also where a training-only branch, or a layer that only others take, stands last in it."""
+    graph = loaded(
+        """
+        input: [4, 8, 8]
+        layers:
+          b: {kind: forked}
+          c: {kind: add, from: [b, b.y]}
+        blocks:
+          forked:
+            output: x
+            layers:
+              x: {kind: conv, from: input, out: 4, kernel: 3, pad: 1}
+              y: {kind: conv, from: input, out: 4, kernel: 1}
+              aux: {kind: conv, out: 99, kernel: 5, training: true}
+        """,
+        training=True,
+    )
+    table = formula.costs(graph)
+    (block, _) = structure.blocks(graph, table)
+    assert block.output_shape == (4, 8, 8)
+    assert block.structure.receptive_field == (3, 3)
+    assert block == structure.part(graph, table, "b")
 
 
 @pytest.mark.parametrize("name", spec.presets())

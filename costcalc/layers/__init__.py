@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from costcalc.layers import linear, pointwise, pool, shape
 from costcalc.layers.base import Layer
-from costcalc.layers.window import Pair, Window
+from costcalc.layers.window import Pair, Span
 
-__all__ = ["KINDS", "Layer", "Pair", "Window", "fields", "summary"]
+__all__ = ["KINDS", "Layer", "Pair", "Span", "fields", "summary"]
 
 _ROOMS = (linear, pool, pointwise, shape)
 

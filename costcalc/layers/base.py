@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 
 from costcalc.errors import Misfit, shortened
-from costcalc.layers.window import POINT, Pad, Pair, Window
+from costcalc.layers.window import Pad, Pair, Span
 from costcalc.records import Shape
 
 LARGEST = 2**24  # of any hyper-parameter; published networks stay below 2**18
@@ -31,7 +31,7 @@ class Layer(BaseModel, ABC):
     inputs: ClassVar[tuple[int, int | None]] = (1, 1)  # least and most; None: any number
     weighted: ClassVar[bool] = False  # counts towards depth
     nonlinear: ClassVar[bool] = False  # counts as a nonlinearity
-    view: ClassVar[bool] = False  # gives its input on without reading or writing it
+    resamples: ClassVar[bool] = False  # what a position sees depends on where it lies
     in_place: ClassVar[bool] = False  # may overwrite an input that nobody else needs
 
     @abstractmethod
@@ -62,9 +62,16 @@ class Layer(BaseModel, ABC):
         """Scalar operations that are not multiply-adds, as the kind's docstring defines them."""
         return 0
 
-    def window(self, *xs: Shape) -> Window:
-        """What one output position sees of the input grid."""
-        return POINT
+    def is_view(self, *xs: Shape) -> bool:
+        """Whether the input is given on without being read or written."""
+        return False
+
+    def sees(self, span: Span, axis: int, *xs: Shape) -> Span:
+        """The input positions along an axis (0 height, 1 width) that a span of output positions depends on.
+
+        May reach beyond the input; what is padding is cut off by the caller.
+        """
+        return span
 
 
 def chw(x: Shape) -> tuple[int, int, int]:

@@ -5,13 +5,12 @@ Each costs one multiply-add per weight product; a bias costs one other operation
 
 from __future__ import annotations
 
-from fractions import Fraction
 from math import prod
 from typing import Any, ClassVar
 
 from costcalc.errors import Misfit
 from costcalc.layers.base import Layer, Margin, Padding, Size, Steps, TorchModule, area, chw, divided
-from costcalc.layers.window import Window, grid, reach, transposed
+from costcalc.layers.window import Span, grid, reach, seen, transposed
 from costcalc.records import Shape
 
 
@@ -47,8 +46,9 @@ class Conv(Layer):
     def other_ops(self, *xs: Shape) -> int:
         return prod(self.output_shape(*xs)) if self.bias else 0
 
-    def window(self, *xs: Shape) -> Window:
-        return strided(self.kernel, self.stride, self.dilation)
+    def sees(self, span: Span, axis: int, *xs: Shape) -> Span:
+        pad = self.pad if self.pad == "same" else self.pad[axis]
+        return seen(span, self.kernel[axis], self.stride[axis], pad, self.dilation[axis])
 
     def module(self, torch: Any, *xs: Shape) -> TorchModule:
         return torch.nn.Conv2d(
@@ -92,8 +92,9 @@ class Depthwise(Layer):
     def other_ops(self, *xs: Shape) -> int:
         return prod(self.output_shape(*xs)) if self.bias else 0
 
-    def window(self, *xs: Shape) -> Window:
-        return strided(self.kernel, self.stride, self.dilation)
+    def sees(self, span: Span, axis: int, *xs: Shape) -> Span:
+        pad = self.pad if self.pad == "same" else self.pad[axis]
+        return seen(span, self.kernel[axis], self.stride[axis], pad, self.dilation[axis])
 
     def module(self, torch: Any, *xs: Shape) -> TorchModule:
         channels = xs[0][0]
@@ -117,6 +118,7 @@ class TransposedConv(Layer):
 
     kind = "transposed_conv"
     weighted = True
+    resamples = True
     out: Size
     kernel: Steps
     stride: Steps = (1, 1)
@@ -149,10 +151,11 @@ class TransposedConv(Layer):
     def other_ops(self, *xs: Shape) -> int:
         return prod(self.output_shape(*xs)) if self.bias else 0
 
-    def window(self, *xs: Shape) -> Window:
-        # of `reach` taps, `stride` apart, at most ceil(reach/stride) meet one output position
-        high, wide = (-(-reach(self.kernel[i], self.dilation[i]) // self.stride[i]) for i in (0, 1))
-        return Window((high, wide), (Fraction(1, self.stride[0]), Fraction(1, self.stride[1])))
+    def sees(self, span: Span, axis: int, *xs: Shape) -> Span:
+        # input i is spread over outputs i*stride - pad … i*stride - pad + reach - 1
+        stride, pad = self.stride[axis], self.pad[axis]
+        last = reach(self.kernel[axis], self.dilation[axis]) - 1
+        return -((last - span[0] - pad) // stride), (span[1] + pad) // stride
 
     def module(self, torch: Any, *xs: Shape) -> TorchModule:
         return torch.nn.ConvTranspose2d(
@@ -195,9 +198,3 @@ class Linear(Layer):
 
     def module(self, torch: Any, *xs: Shape) -> TorchModule:
         return torch.nn.Linear(xs[0][0], self.out, self.bias)
-
-
-def strided(kernel: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int]) -> Window:
-    """The window of an ordinary convolution or pooling."""
-    extent = reach(kernel[0], dilation[0]), reach(kernel[1], dilation[1])
-    return Window(extent, (Fraction(stride[0]), Fraction(stride[1])))

@@ -171,6 +171,7 @@ class Softmax(_Keep):
     """Softmax over channels or features; an exponential, an addition and a division per element."""
 
     kind = "softmax"
+    in_place = False  # every element is read again for its neighbours
 
     def other_ops(self, *xs: Shape) -> int:
         return 3 * prod(xs[0])
@@ -183,8 +184,10 @@ class Dropout(_Keep):
     """Dropout with probability ``p`` in training; in inference it does nothing at all."""
 
     kind = "dropout"
-    view = True
     p: Probability = 0.5
+
+    def is_view(self, *xs: Shape) -> bool:
+        return True
 
     def module(self, torch: Any, *xs: Shape) -> TorchModule:
         return torch.nn.Dropout(self.p)

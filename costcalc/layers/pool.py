@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from math import gcd, prod
 from typing import Any
 
 from costcalc.errors import Misfit
 from costcalc.layers.base import Layer, Margin, Steps, TorchModule, area, chw
-from costcalc.layers.linear import strided
-from costcalc.layers.window import Pair, Window, grid
+from costcalc.layers.window import Pair, Span, grid, seen
 from costcalc.records import Shape
 
 
@@ -32,8 +30,9 @@ class MaxPool(Layer):
     def other_ops(self, *xs: Shape) -> int:
         return area(self.kernel) * prod(self.output_shape(*xs))
 
-    def window(self, *xs: Shape) -> Window:
-        return strided(self.kernel, self.stride or self.kernel, self.dilation)
+    def sees(self, span: Span, axis: int, *xs: Shape) -> Span:
+        stride = self.stride or self.kernel
+        return seen(span, self.kernel[axis], stride[axis], self.pad[axis], self.dilation[axis])
 
     def module(self, torch: Any, *xs: Shape) -> TorchModule:
         return torch.nn.MaxPool2d(self.kernel, self.stride, self.pad, self.dilation, ceil_mode=self.ceil)
@@ -57,8 +56,9 @@ class AvgPool(Layer):
     def other_ops(self, *xs: Shape) -> int:
         return area(self.kernel) * prod(self.output_shape(*xs))
 
-    def window(self, *xs: Shape) -> Window:
-        return strided(self.kernel, self.stride or self.kernel, (1, 1))
+    def sees(self, span: Span, axis: int, *xs: Shape) -> Span:
+        stride = self.stride or self.kernel
+        return seen(span, self.kernel[axis], stride[axis], self.pad[axis], 1)
 
     def module(self, torch: Any, *xs: Shape) -> TorchModule:
         return torch.nn.AvgPool2d(self.kernel, self.stride, self.pad, self.ceil)
@@ -78,8 +78,8 @@ class GlobalAvgPool(Layer):
     def other_ops(self, *xs: Shape) -> int:
         return prod(xs[0])
 
-    def window(self, *xs: Shape) -> Window:
-        return whole(xs[0])
+    def sees(self, span: Span, axis: int, *xs: Shape) -> Span:
+        return 0, xs[0][axis + 1] - 1
 
     def module(self, torch: Any, *xs: Shape) -> TorchModule:
         return torch.nn.AdaptiveAvgPool2d(1)
@@ -89,6 +89,7 @@ class AdaptiveAvgPool(Layer):
     """Average pooling onto a grid of ``size``; windows overlap where the grids do not divide."""
 
     kind = "adaptive_avgpool"
+    resamples = True
     size: Steps
 
     def output_shape(self, *xs: Shape) -> Shape:
@@ -100,27 +101,15 @@ class AdaptiveAvgPool(Layer):
         # n + out - gcd(n, out): n once, and an overlap of one wherever the grids do not meet
         return channels * prod(n + out - gcd(n, out) for n, out in zip(extent, self.size, strict=True))
 
-    def window(self, *xs: Shape) -> Window:
-        _, *extent = chw(xs[0])
-        high, wide = (_widest(n, out) for n, out in zip(extent, self.size, strict=True))
-        return Window((high, wide), (Fraction(extent[0], self.size[0]), Fraction(extent[1], self.size[1])))
+    def sees(self, span: Span, axis: int, *xs: Shape) -> Span:
+        size, out = xs[0][axis + 1], self.size[axis]
+        return span[0] * size // out, -(-(span[1] + 1) * size // out) - 1
 
     def module(self, torch: Any, *xs: Shape) -> TorchModule:
         return torch.nn.AdaptiveAvgPool2d(self.size)
-
-
-def _widest(size: int, out: int) -> int:
-    """The widest window of an adaptive pool: ceil(size/out + f), f the largest fraction of i*size/out."""
-    common = gcd(size, out)
-    return (size // common + 2 * (out // common) - 2) // (out // common)
 
 
 def check_pad(pad: Pair, kernel: Pair) -> None:
     """Torch pools refuse padding beyond half of the kernel, whatever its dilation."""
     if any(pad[axis] > kernel[axis] // 2 for axis in (0, 1)):
         raise Misfit(f"pad {list(pad)} is more than half of the kernel {list(kernel)}")
-
-
-def whole(x: Shape) -> Window:
-    """One window over the whole grid of ``x``."""
-    return Window((x[1], x[2]), (Fraction(x[1]), Fraction(x[2])))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from fractions import Fraction
 from functools import reduce
 from math import prod
 from operator import add, mul
@@ -11,8 +10,7 @@ from typing import Any, Literal
 
 from costcalc.errors import Misfit
 from costcalc.layers.base import Layer, Size, Steps, TorchModule, chw, divided
-from costcalc.layers.pool import whole
-from costcalc.layers.window import POINT, Window
+from costcalc.layers.window import Span
 from costcalc.records import Shape
 
 
@@ -20,14 +18,15 @@ class Flatten(Layer):
     """A feature map as a vector; nothing is moved."""
 
     kind = "flatten"
-    view = True
 
     def output_shape(self, *xs: Shape) -> Shape:
         return (prod(xs[0]),)
 
-    def window(self, *xs: Shape) -> Window:
-        # what follows sees the whole map
-        return whole(xs[0]) if len(xs[0]) == 3 else POINT
+    def is_view(self, *xs: Shape) -> bool:
+        return True
+
+    def sees(self, span: Span, axis: int, *xs: Shape) -> Span:
+        return (0, xs[0][axis + 1] - 1) if len(xs[0]) == 3 else span
 
     def module(self, torch: Any, *xs: Shape) -> TorchModule:
         return torch.nn.Flatten()
@@ -101,6 +100,10 @@ class ChannelShuffle(Layer):
         divided(chw(xs[0])[0], self.groups, "input")
         return xs[0]
 
+    def is_view(self, *xs: Shape) -> bool:
+        # in one group, or in groups of one, every channel stays where it is
+        return self.groups in (1, xs[0][0])
+
     def module(self, torch: Any, *xs: Shape) -> TorchModule:
         return torch.nn.ChannelShuffle(self.groups)
 
@@ -112,6 +115,7 @@ class Upsample(Layer):
     """
 
     kind = "upsample"
+    resamples = True
     scale: Steps
     mode: Literal["nearest", "bilinear"] = "nearest"
 
@@ -122,9 +126,13 @@ class Upsample(Layer):
     def other_ops(self, *xs: Shape) -> int:
         return 7 * prod(self.output_shape(*xs)) if self.mode == "bilinear" else 0
 
-    def window(self, *xs: Shape) -> Window:
-        taps = 2 if self.mode == "bilinear" else 1
-        return Window((taps, taps), (Fraction(1, self.scale[0]), Fraction(1, self.scale[1])))
+    def sees(self, span: Span, axis: int, *xs: Shape) -> Span:
+        scale = self.scale[axis]
+        if self.mode == "nearest":
+            return span[0] // scale, span[1] // scale
+        # output j lies at (2j + 1 - scale)/(2*scale) and blends the positions on either side of that
+        first, last = ((2 * position + 1 - scale) for position in span)
+        return first // (2 * scale), -(-last // (2 * scale))
 
     def module(self, torch: Any, *xs: Shape) -> TorchModule:
         return torch.nn.Upsample(scale_factor=tuple(float(s) for s in self.scale), mode=self.mode)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from fractions import Fraction
 from typing import Literal
 
 from costcalc.errors import Misfit
@@ -12,18 +10,7 @@ Pair = tuple[int, int]  # (height, width)
 Pad = Pair | Literal["same"]
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
-    """What one output position sees: ``extent`` input positions per axis, ``stride`` apart.
-
-    Strides are fractions because upsampling and transposed convolution step by less than one.
-    """
-
-    extent: Pair
-    stride: tuple[Fraction, Fraction]
-
-
-POINT = Window((1, 1), (Fraction(1), Fraction(1)))
+Span = tuple[int, int]  # first and last position along one axis
 
 
 def reach(kernel: int, dilation: int) -> int:
@@ -68,3 +55,10 @@ def transposed(size: int, kernel: int, stride: int, pad: int, dilation: int, out
     if count < 1:
         raise Misfit(f"padding {pad} leaves no output of {size} positions; make pad smaller")
     return count
+
+
+def seen(span: Span, kernel: int, stride: int, pad: int | Literal["same"], dilation: int) -> Span:
+    """The input positions under the windows of a span of output positions, padding included."""
+    width = reach(kernel, dilation)
+    before = (width - 1) // 2 if pad == "same" else pad
+    return span[0] * stride - before, span[1] * stride - before + width - 1

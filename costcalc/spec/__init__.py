@@ -32,6 +32,8 @@ def load(name: str, overrides: Mapping[str, str] | None = None, training: bool =
     stem, given = _split(name)
     items = _items(_both(name, given, overrides))
     blueprint = _resolve(library.find(stem), items, ())
+    if items or (training and not blueprint.training):
+        blueprint = replace(blueprint, about=replace(blueprint.about, claims=(), changed=True))
     graph = expand.graph_of(blueprint, items, training)
     return renamed(graph, blueprint.name + name[len(stem) :])
 
@@ -90,9 +92,11 @@ def _item(path: str, value: str) -> Item:
 
 
 def _resolve(path: Path, overrides: Mapping[str, Item], chain: tuple[Path, ...]) -> Blueprint:
-    """The file with its bases merged in; ``overrides`` matter where a part is chosen by one."""
-    item = read(library.text_of(path), library.shown(path))
+    """The file with its bases merged in; ``overrides`` matter where a part is taken out of one."""
+    doubled: list[Problem] = []
+    item = read(library.text_of(path), library.shown(path), doubled)
     entry, problems = file_entry(item)
+    problems += doubled
     if path in chain or len(chain) >= MAX_BASES:
         way = " → ".join(library.shown(link) for link in (*chain, path))
         raise CostcalcError(
@@ -104,13 +108,16 @@ def _resolve(path: Path, overrides: Mapping[str, Item], chain: tuple[Path, ...])
         if "input" not in own or not entry.layers:
             raise CostcalcError(problems)
         return _merged(None, entry, item, path, problems)
-    base = _resolve_base(entry.base, own["base"], path, chain)
+    above = {**_laid_over({}, own.get("params")), **overrides}  # what this file sets wins in its base too
+    base = _resolve_base(entry.base, own["base"], above, path, chain)
     if entry.part is not None:
         base = _part(base, entry, item, path, overrides)
     return _merged(base, entry, item, path, problems)
 
 
-def _resolve_base(name: str, item: Item, path: Path, chain: tuple[Path, ...]) -> Blueprint:
+def _resolve_base(
+    name: str, item: Item, overrides: Mapping[str, Item], path: Path, chain: tuple[Path, ...]
+) -> Blueprint:
     """The base of a file; what is wrong with finding it stands at the file's own ``base:``."""
     beside = None if path == Path(library.STDIN) else path
     try:
@@ -119,7 +126,7 @@ def _resolve_base(name: str, item: Item, path: Path, chain: tuple[Path, ...]) ->
             raise CostcalcError(f"{shortened(name)} is not a file")
     except CostcalcError as error:
         raise CostcalcError([item.problem(str(error), "base")]) from None
-    return _resolve(found, {}, (*chain, path))
+    return _resolve(found, overrides, (*chain, path))
 
 
 def _incomplete(entry: FileEntry, item: Item) -> list[Problem]:
@@ -154,6 +161,7 @@ def _merged(
         about=_about(entry, path),
         broken=frozenset(item.at(("blocks",)).mapping() if "blocks" in own else ()) - blocks.keys(),
         problems=(*below.problems, *problems, *unknown),
+        read=below.read,
     )
 
 
@@ -195,30 +203,23 @@ def _part(
 ) -> Blueprint:
     """One block of the base on its own: fed what reaches it there, its arguments as parameters."""
     own, problems = item.mapping(), list[Problem]()
-    params = _laid_over(base.params, own.get("params"))
-    env = bind({key: overrides.get(key, value) for key, value in params.items()}, problems)
+    declared = _laid_over(base.params, own.get("params"))
+    params = {key: overrides.get(key, value) for key, value in declared.items()}
+    env = bind(params, problems)
     if problems:
         raise CostcalcError(problems)
     chosen = value_of(own["part"], env, "part")
-    name, graph = str(chosen.value), expand.graph_of(base, {}, training=True)
+    graph = expand.graph_of(replace(base, params=params), {}, training=True)
     blocks = {**base.blocks, **_blocks(base.blocks, entry, item, path)[0]}
-    call = base.layers[name].mapping() if name in base.layers else {}
-    block = find_block(str(call["kind"].value), blocks) if call else None
-    if block is None or name not in graph.groups:
-        known = [key for key in base.layers if key in graph.groups]
-        hint = did_you_mean(name, known) or "; there are " + ", ".join(known)
-        raise CostcalcError(
-            [Problem(f"no block {shortened(name)} in '{base.name}'{hint}", "part", chosen.place)]
-        )
-    place = own["part"].place
+    call, block = _called(base, graph, blocks, chosen)
     given = {key: _bound_item(value_of(value, env, key)) for key, value in call.items() if key in block.args}
     arguments = {key: given.get(key, default) for key, default in block.args.items()}
-    shape = graph.shape_of(graph.groups[name].source)
+    shape = graph.shape_of(graph.groups[str(chosen.value)].source)
     return Blueprint(
-        name=name,
-        input=_bound_item(Bound(list(shape), place)),
+        name=str(chosen.value),
+        input=_bound_item(Bound(list(shape), chosen.place)),
         params={
-            **{key: value for key, value in base.params.items() if key not in arguments},
+            **{key: value for key, value in declared.items() if key not in arguments},
             **{key: value for key, value in arguments.items() if value is not None},
         },
         layers=block.layers,
@@ -226,7 +227,26 @@ def _part(
         outputs=() if block.output is None else (block.output,),
         training=False,
         about=About(),
+        read=frozenset(params),
     )
+
+
+def _called(
+    base: Blueprint, graph: Graph, blocks: Mapping[str, Block], chosen: Bound
+) -> tuple[dict[str, Item], Block]:
+    """The entry of the base that was chosen as a part, and the block it calls."""
+    name = str(chosen.value)
+    call = base.layers[name].mapping() if name in base.layers else {}
+    block = find_block(str(call["kind"].value), blocks) if call else None
+    if "repeat" in call:
+        message = f"'{name}' is repeated; a part is one block, fed from outside"
+    elif block is None or name not in graph.groups:
+        known = [key for key in base.layers if key in graph.groups]
+        hint = did_you_mean(name, known) or "; there are " + ", ".join(known)
+        message = f"no block {shortened(name)} in '{base.name}'{hint}"
+    else:
+        return call, block
+    raise CostcalcError([Problem(message, "part", chosen.place)])
 
 
 def _bound_item(bound: Bound) -> Item:

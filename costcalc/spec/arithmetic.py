@@ -38,6 +38,18 @@ class Bound:
 Env = Mapping[str, Bound]
 
 
+class Watched(dict[str, Bound]):
+    """Parameters that remember which of them was read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: set[str] = set()
+
+    def __getitem__(self, name: str) -> Bound:
+        self.read.add(name)
+        return super().__getitem__(name)
+
+
 class Silent(Misfit):
     """Follows from what is reported already."""
 

@@ -11,7 +11,7 @@ from costcalc.errors import CostcalcError, Misfit, Problem
 from costcalc.graph import About
 from costcalc.layers import KINDS
 from costcalc.spec import library
-from costcalc.spec.arithmetic import Bound, Env, Silent, evaluate
+from costcalc.spec.arithmetic import Bound, Env, Silent, Watched, evaluate
 from costcalc.spec.schema import BlockEntry
 from costcalc.spec.source import Item
 
@@ -43,6 +43,7 @@ class Blueprint:
     training: bool
     about: About
     broken: frozenset[str] = frozenset()  # blocks whose form is wrong
+    read: frozenset[str] = frozenset()  # parameters that choosing a part has used already
     problems: tuple[Problem, ...] = ()  # of the file's form; told with those of its layers
 
 
@@ -78,9 +79,9 @@ def known_kinds(blocks: Mapping[str, Block]) -> list[str]:
     return sorted({*KINDS, *blocks, *library.shipped_blocks()})
 
 
-def bind(items: Mapping[str, Item], problems: list[Problem]) -> dict[str, Bound]:
+def bind(items: Mapping[str, Item], problems: list[Problem]) -> Watched:
     """Items with their parameters filled in, each from those before it; what fails is broken and noted."""
-    env: dict[str, Bound] = {}
+    env = Watched()
     for key, item in items.items():
         try:
             env[key] = value_of(item, env, key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -82,7 +82,7 @@ def graph_of(blueprint: Blueprint, overrides: Overrides, training: bool) -> Grap
     scope = Scope("", env, INPUT)
     last = unfolding.table(blueprint.layers, scope)
     ends = [unfolding.named(item, scope, blueprint.layers, "outputs") for item in blueprint.outputs]
-    unfolding.check_overrides()
+    unfolding.check_overrides(env.read | blueprint.read | {INPUT})
     return wire(
         blueprint.name,
         shape,
@@ -167,7 +167,8 @@ class _Unfolding:
         path = scope.prefix + name
         check_name(name, item.key, path)
         if not isinstance(item.value, dict):
-            message = f"should be a mapping like {{kind: relu}}, not {shortened(item.plain())}"
+            given = "nothing" if item.value is None else shortened(item.plain())
+            message = f"should be a mapping like {{kind: relu}}, not {given}"
             raise CostcalcError([item.problem(message, path)])
         items = {**item.value, **self.overriding(path)}
         if "kind" not in items:
@@ -219,7 +220,7 @@ class _Unfolding:
 
     def named(self, item: Item, scope: Scope, layers: Mapping[str, Item], where: str) -> str | None:
         """The node that a layer's name stands for in a scope; None, with a problem noted, if none."""
-        name = item.value
+        name = str(item.value) if type(item.value) is int else item.value  # a layer may be called 1
         if not isinstance(name, str):
             message = f"should be the name of a layer, not {shortened(name)}"
         elif name == INPUT:
@@ -231,6 +232,9 @@ class _Unfolding:
         else:
             above = [path.removeprefix(scope.prefix) for path in self.gives if path.startswith(scope.prefix)]
             message = f"no layer {shortened(name)} above{did_you_mean(name, [*above, INPUT])}"
+            message += (
+                "; a file that removes a head of its base restates 'outputs:'" if where == "outputs" else ""
+            )
         self.note([item.problem(message, where)])
         return None
 
@@ -339,10 +343,12 @@ class _Unfolding:
         yield INPUT
         yield from (f"{path}.{name}" for path, names in self.fields for name in names)
 
-    def check_overrides(self) -> None:
-        """Every override must have found its place."""
+    def check_overrides(self, read: Set[str]) -> None:
+        """Every override must have found its place, and a parameter must be read by something."""
         for path, item in self.overrides.items():
-            if path not in self.used:
+            if path in self.params and path not in read and not self.problems:
+                self.note([item.problem(f"setting '{path}' changes nothing: no value reads it")])
+            elif path not in self.used:
                 hint = (
                     did_you_mean(path, self.settable()) or "; a path is a declared parameter or LAYER.FIELD"
                 )

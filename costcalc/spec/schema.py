@@ -27,7 +27,7 @@ from costcalc.spec.source import Item, unknown_key
 
 PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 MAX_ARGUMENTS = 100
-CLAIMED = ("macs", "params", "weights", "activations")
+CLAIMED = ("macs", "params", "weights", "activations", "peak_activations")
 
 
 def _figure(value: object) -> object:
@@ -93,6 +93,7 @@ class ClaimEntry(_Strict):
     params: Figure | None = None
     weights: Figure | None = None
     activations: Figure | None = None
+    peak_activations: Figure | None = None
     within: Percentage | None = None
     source: Text = ""
     holds: bool = True

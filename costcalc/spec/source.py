@@ -73,10 +73,11 @@ class Item:
         return Problem(message, path, self.place)
 
 
-def read(text: str, file: str) -> Item:
+def read(text: str, file: str, doubled: list[Problem] | None = None) -> Item:
     """The one document of a YAML text; ``file`` is the name that messages carry.
 
-    Raises :class:`CostcalcError` with place and remedy; all doubled keys of the file at once.
+    Raises :class:`CostcalcError` with place and remedy. Keys that stand twice are noted in
+    ``doubled`` where the caller goes on reading, else raised.
     """
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise CostcalcError([Problem(f"the file is larger than {MAX_BYTES // 1024} KiB", file)])
@@ -88,8 +89,10 @@ def read(text: str, file: str) -> Item:
         item = reader.document()
     except yaml.YAMLError as error:
         raise CostcalcError([reader.syntax(error)]) from None
-    if reader.problems:
+    if doubled is None and reader.problems:
         raise CostcalcError(reader.problems)
+    if doubled is not None:
+        doubled += reader.problems
     return item
 
 

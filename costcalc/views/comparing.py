@@ -14,7 +14,7 @@ from costcalc.views.metrics import COMPARED, CONVENTION, LABELS, TOTALLED, Metri
 def compare(comparison: Comparison) -> View:
     """Totals metric by metric, then blocks paired by name; a block equal in all shows MACs only."""
     wholes = comparison.wholes
-    sides = tuple(Column(name, name, "count") for name in _labels(wholes))
+    sides = tuple(Column(name, name, "count", under="values") for name in _labels(wholes))
     ratios = _ratio_columns([part.name for part in wholes])
     totals = tuple((metric.key, *_row(metric, wholes, wholes)) for metric in metrics(TOTALLED))
     rows = tuple(row for aligned in comparison.blocks for row in _block_rows(aligned, wholes))

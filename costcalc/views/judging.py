@@ -77,39 +77,53 @@ def _judged(graph: Graph, verdict: Verdict) -> str:
 def check(
     graph: Graph,
     formula: CostTable,
+    trace: CostTable,
+    third: Mapping[str, int],
     disagreements: Sequence[Disagreement],
     claims: Sequence[ClaimVerdict],
 ) -> View:
     """Every layer with its counts and whether all agree; what differs; published figures."""
-    grids = [_checked(graph, formula, {found.layer for found in disagreements})]
+    grids = [_checked(graph, formula, trace, third, {found.layer for found in disagreements})]
     grids += [_differing(disagreements)] if disagreements else []
     grids += [_claimed(claims)] if claims else []
     passed = not disagreements and all(claim.passed for claim in claims)
     facts: Mapping[str, Cell] = {"name": graph.name, "agree": not disagreements, "passed": passed}
-    notes = (CONVENTION, *(f"{v.claim.target}: {v.claim.note}." for v in claims if v.claim.note))
-    return View(
-        "check", tuple(grids), facts, notes, _concluded(graph, formula, disagreements, claims), passed
-    )
+    notes = [CONVENTION, *(f"{v.claim.target}: {v.claim.note}." for v in claims if v.claim.note)]
+    if graph.about.changed:
+        notes.append(
+            "Published figures are of the spec as it stands, and are not judged under other settings."
+        )
+    summary = _concluded(graph, formula, disagreements, claims)
+    return View("check", tuple(grids), facts, tuple(notes), summary, passed)
 
 
-def _checked(graph: Graph, formula: CostTable, bad: Set[str]) -> Grid:
+def _checked(
+    graph: Graph, formula: CostTable, trace: CostTable, third: Mapping[str, int], bad: Set[str]
+) -> Grid:
+    """The closed form's counts, the MACs of the other two beside them, and whether everything agrees."""
     counts = ("params", "macs", "reads", "writes", "other_ops")
     columns = (
         Column("name", "layer", "name"),
         Column("output", "output", "shape"),
         *(Column(key, LABELS[key], "count") for key in counts),
+        Column("trace_macs", "traced MACs", "count"),
+        Column("third_macs", "FlopCounterMode", "count"),
         Column("agree", "agree", "text"),
     )
+    traced = {row.name: row.cost.macs for row in trace.rows}
     rows = tuple(
         (
             row.name,
             row.output_shape,
             *(getattr(row.cost, key) for key in counts),
+            traced.get(row.name),
+            third.get(row.name),
             "no" if row.name in bad else "yes",
         )
         for row in formula.rows
     )
-    total = ("total", None, *(getattr(formula.total, key) for key in counts), "no" if bad else "yes")
+    others = (trace.total.macs, sum(third.values()))
+    total = ("total", None, *(getattr(formula.total, key) for key in counts), *others, "no" if bad else "yes")
     return Grid("layers", f"check of {graph.name}", columns, rows, total)
 
 
