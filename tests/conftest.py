@@ -1,13 +1,20 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from costcalc import spec
 from costcalc.graph import Graph
+
+# elsewhere hypothesis looks in new places each time; CI judges a change, not the luck of the draw
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 HERE = Path(__file__).parent
 

@@ -24,7 +24,7 @@ def budget(graph: Graph, verdicts: Sequence[Verdict], whole: Part, parts: Sequen
 def _limits(graph: Graph, verdicts: Sequence[Verdict]) -> Grid:
     columns = (
         Column("part", "limit on", "name"),
-        Column("metric", "metric", "text", LABELS),
+        Column("metric", "metric", "name", LABELS),
         Column("limit", "limit", "count"),
         Column("actual", "actual", "count"),
         Column("headroom", "headroom", "count"),
@@ -142,7 +142,7 @@ def _differing(disagreements: Sequence[Disagreement]) -> Grid:
     producers = list(dict.fromkeys(name for found in disagreements for name in found.values))
     columns = (
         Column("layer", "layer", "name"),
-        Column("quantity", "quantity", "text"),
+        Column("quantity", "quantity", "name"),
         *(Column(name, name, "count") for name in producers),
     )
     rows = tuple(
@@ -159,7 +159,7 @@ def _cell(value: object) -> Cell:
 def _claimed(claims: Sequence[ClaimVerdict]) -> Grid:
     columns = (
         Column("of", "published of", "name"),
-        Column("metric", "metric", "text", LABELS),
+        Column("metric", "metric", "name", LABELS),
         Column("published", "published", "ratio"),
         Column("exact", "exact", "count"),
         Column("deviation", "off by", "percent"),
