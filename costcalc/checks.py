@@ -9,9 +9,18 @@ from fractions import Fraction
 from costcalc import structure, units
 from costcalc.errors import CostcalcError, did_you_mean, shortened
 from costcalc.graph import Graph
-from costcalc.records import Claim, ClaimVerdict, Cost, CostTable, Disagreement, Limit, Part, Row, Verdict
-
-WHOLE = "total"  # what a claim calls the whole graph
+from costcalc.records import (
+    TOTAL,
+    Claim,
+    ClaimVerdict,
+    Cost,
+    CostTable,
+    Disagreement,
+    Limit,
+    Part,
+    Row,
+    Verdict,
+)
 
 JUDGED: dict[str, Callable[[Part], int]] = {
     "macs": lambda part: part.cost.macs,
@@ -76,7 +85,7 @@ def claims(graph: Graph, table: CostTable) -> tuple[ClaimVerdict, ...]:
 
 
 def _judged(graph: Graph, table: CostTable, claim: Claim) -> ClaimVerdict:
-    part = _part(graph, table, "" if claim.target == WHOLE else claim.target)
+    part = _part(graph, table, "" if claim.target == TOTAL else claim.target)
     exact = JUDGED[claim.metric](part)
     figure, half_unit = units.published(claim.published)
     allowed = half_unit if claim.within is None else figure * claim.within

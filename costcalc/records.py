@@ -7,8 +7,11 @@ from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from typing import Literal
 
+from costcalc.errors import Place
+
 Shape = tuple[int, ...]  # without batch: (C, H, W) or (features,)
 Producer = Literal["formula", "trace"]
+TOTAL = "total"  # what a claim calls the whole graph
 Cell = int | float | Fraction | str | bool | None | tuple[int, ...]
 
 
@@ -96,7 +99,8 @@ class Claim:
     """A published figure: ``metric`` of ``target`` (a block, or the whole graph) with its source.
 
     ``within`` is the relative tolerance; None means half a unit of the last printed digit.
-    ``holds`` records whether the figure is known to hold; ``note`` explains where it does not.
+    ``holds`` records whether the figure is known to hold; ``note`` explains where it does not;
+    ``place`` is where it was written.
     """
 
     target: str
@@ -106,6 +110,7 @@ class Claim:
     within: Fraction | None
     holds: bool
     note: str
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)

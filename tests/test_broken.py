@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from costcalc import cli, spec
 from costcalc.errors import CostcalcError
-from costcalc.spec import library
+from costcalc.spec import catalogue
 
 BROKEN = Path(__file__).parent / "broken"
 FILES = sorted(path.name for path in BROKEN.glob("*.yaml"))
@@ -122,7 +122,7 @@ texts = st.one_of(
     st.text(max_size=200),
     st.text(alphabet="abc:{}[]&*!|>-,#'\"$ \n\t0123456789.", max_size=200),
 )
-GOOGLENET = library.text_of(library.find("googlenet"))
+GOOGLENET = catalogue.text_of(catalogue.find("googlenet"))
 
 
 @st.composite

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from costcalc import spec
 from costcalc.errors import CostcalcError, Misfit, Place
 from costcalc.graph import Graph
-from costcalc.spec import library, names
+from costcalc.spec import catalogue, names
 from costcalc.spec.arithmetic import Bound, evaluate
 from costcalc.spec.source import Item, read
 
@@ -313,7 +313,7 @@ def test_a_part_of_a_preset_that_exists_only_in_training(written: Callable[..., 
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     text = io.TextIOWrapper(io.BytesIO(b"base: conv5x5\nparams: {c: 2}\n"))
     monkeypatch.setattr("sys.stdin", text)
-    library._stdin.cache_clear()
+    catalogue._stdin.cache_clear()
     assert spec.load("-").input_shape == (2, 28, 28)
     assert spec.load("-", {"size": "7"}).input_shape == (2, 7, 7)  # read once, used twice
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from costcalc.errors import CostcalcError, Problem, did_you_mean, shortened
 from costcalc.graph import About, Graph, renamed
 from costcalc.layers import KINDS
-from costcalc.spec import expand, library
+from costcalc.spec import catalogue, expand
 from costcalc.spec.arithmetic import Bound
 from costcalc.spec.blueprint import Block, Blueprint, bind, block_of, find_block, value_of
-from costcalc.spec.library import presets, shipped_blocks
+from costcalc.spec.catalogue import presets, shipped_blocks
 from costcalc.spec.schema import FileEntry, file_entry
 from costcalc.spec.source import Item, read
 
@@ -31,7 +31,7 @@ def load(name: str, overrides: Mapping[str, str] | None = None, training: bool =
     """
     stem, given = _split(name)
     items = _items(_both(name, given, overrides))
-    blueprint = _resolve(library.find(stem), items, ())
+    blueprint = _resolve(catalogue.find(stem), items, ())
     if items or (training and not blueprint.training):
         blueprint = replace(blueprint, about=replace(blueprint.about, claims=(), changed=True))
     graph = expand.graph_of(blueprint, items, training)
@@ -40,19 +40,19 @@ def load(name: str, overrides: Mapping[str, str] | None = None, training: bool =
 
 def text(name: str) -> str:
     """The YAML of a spec as it stands, to start one's own from."""
-    return library.text_of(library.find(name))
+    return catalogue.text_of(catalogue.find(name))
 
 
 def settable(name: str) -> frozenset[str]:
     """Every path that ``overrides`` may set in a spec."""
     stem, given = _split(name)
     items = _items(given)
-    return expand.settable(_resolve(library.find(stem), items, ()), items)
+    return expand.settable(_resolve(catalogue.find(stem), items, ()), items)
 
 
 def signature(block: str) -> tuple[str, str]:
     """A shipped block's arguments as a person lists them, and its one line."""
-    item, found = library.shipped_block(block), find_block(block, {})
+    item, found = catalogue.shipped_block(block), find_block(block, {})
     assert item is not None
     assert found is not None
     listed = (key if value is None else f"{key}={value.value}" for key, value in found.args.items())
@@ -62,7 +62,7 @@ def signature(block: str) -> tuple[str, str]:
 def _split(name: str) -> tuple[str, dict[str, str]]:
     """``"naive@module=inception_4e,size=7"`` → the name and its overrides."""
     stem, mark, rest = name.rpartition("@")
-    if not mark or not stem or "=" not in rest or library.exists(Path(name)):
+    if not mark or not stem or "=" not in rest or catalogue.exists(Path(name)):
         return name, {}
     found: dict[str, str] = {}
     for part in re.split(r",(?![^\[]*\])", rest):
@@ -94,11 +94,11 @@ def _item(path: str, value: str) -> Item:
 def _resolve(path: Path, overrides: Mapping[str, Item], chain: tuple[Path, ...]) -> Blueprint:
     """The file with its bases merged in; ``overrides`` matter where a part is taken out of one."""
     doubled: list[Problem] = []
-    item = read(library.text_of(path), library.shown(path), doubled)
+    item = read(catalogue.text_of(path), catalogue.shown(path), doubled)
     entry, problems = file_entry(item)
     problems += doubled
     if path in chain or len(chain) >= MAX_BASES:
-        way = " → ".join(library.shown(link) for link in (*chain, path))
+        way = " → ".join(catalogue.shown(link) for link in (*chain, path))
         raise CostcalcError(
             [Problem(f"'base' leads in a circle or too deep: {way}", "base", item.at(("base",)).place)]
         )
@@ -119,9 +119,9 @@ def _resolve_base(
     name: str, item: Item, overrides: Mapping[str, Item], path: Path, chain: tuple[Path, ...]
 ) -> Blueprint:
     """The base of a file; what is wrong with finding it stands at the file's own ``base:``."""
-    beside = None if path == Path(library.STDIN) else path
+    beside = None if path == Path(catalogue.STDIN) else path
     try:
-        found = library.find(name, beside)
+        found = catalogue.find(name, beside)
         if not found.is_file():
             raise CostcalcError(f"{shortened(name)} is not a file")
     except CostcalcError as error:
@@ -158,7 +158,7 @@ def _merged(
         blocks={**below.blocks, **blocks},
         outputs=_listed(own["outputs"]) if "outputs" in own else below.outputs,
         training=entry.training,
-        about=_about(entry, path),
+        about=_about(entry, item, path),
         broken=frozenset(item.at(("blocks",)).mapping() if "blocks" in own else ()) - blocks.keys(),
         problems=(*below.problems, *problems, *unknown),
         read=below.read,
@@ -189,7 +189,7 @@ def _blocks(
                 Problem(f"'{name}' is a layer kind; give the block another name", where, here.key)
             )
         elif not isinstance(block, str):
-            found[name] = block_of(name, block, here, shipped=library.is_shipped(library.shown(path)))
+            found[name] = block_of(name, block, here, shipped=catalogue.is_shipped(catalogue.shown(path)))
         elif target is not None:
             found[name] = replace(target, name=name)
         else:
@@ -256,6 +256,10 @@ def _bound_item(bound: Bound) -> Item:
     return Item(parts, bound.place, bound.place)
 
 
-def _about(entry: FileEntry, path: Path) -> About:
-    claims = tuple(claim for found in entry.claims for claim in found.claims())
-    return About(entry.summary, entry.family, entry.source, library.shown(path), claims)
+def _about(entry: FileEntry, item: Item, path: Path) -> About:
+    claims = tuple(
+        claim
+        for index, found in enumerate(entry.claims)
+        for claim in found.claims(item.at(("claims", index, "of")).place)
+    )
+    return About(entry.summary, entry.family, entry.source, catalogue.shown(path), claims)

@@ -10,7 +10,7 @@ from functools import cache
 from costcalc.errors import CostcalcError, Misfit, Problem
 from costcalc.graph import About
 from costcalc.layers import KINDS
-from costcalc.spec import library
+from costcalc.spec import catalogue
 from costcalc.spec.arithmetic import Bound, Env, Silent, Watched, evaluate
 from costcalc.spec.schema import BlockEntry
 from costcalc.spec.source import Item
@@ -66,7 +66,7 @@ def find_block(kind: str, blocks: Mapping[str, Block]) -> Block | None:
 
 @cache
 def _shipped(kind: str) -> Block | None:
-    item = library.shipped_block(kind)
+    item = catalogue.shipped_block(kind)
     if item is None:
         return None
     body = item.plain()
@@ -76,7 +76,7 @@ def _shipped(kind: str) -> Block | None:
 
 def known_kinds(blocks: Mapping[str, Block]) -> list[str]:
     """Every word that may stand behind ``kind:``."""
-    return sorted({*KINDS, *blocks, *library.shipped_blocks()})
+    return sorted({*KINDS, *blocks, *catalogue.shipped_blocks()})
 
 
 def bind(items: Mapping[str, Item], problems: list[Problem]) -> Watched:

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from costcalc.errors import CostcalcError, Place, Problem, did_you_mean, shortened
 from costcalc.graph import INPUT, Graph, Group, Step, wire
 from costcalc.layers import KINDS, Layer
+from costcalc.records import TOTAL, Claim
 from costcalc.spec.arithmetic import Bound, Env
 from costcalc.spec.blueprint import (
     Block,
@@ -83,6 +84,7 @@ def graph_of(blueprint: Blueprint, overrides: Overrides, training: bool) -> Grap
     last = unfolding.table(blueprint.layers, scope)
     ends = [unfolding.named(item, scope, blueprint.layers, "outputs") for item in blueprint.outputs]
     unfolding.check_overrides(env.read | blueprint.read | {INPUT})
+    unfolding.check_claims(blueprint.about.claims)
     return wire(
         blueprint.name,
         shape,
@@ -353,6 +355,15 @@ class _Unfolding:
                     did_you_mean(path, self.settable()) or "; a path is a declared parameter or LAYER.FIELD"
                 )
                 self.note([item.problem(f"nothing to set at '{path}'{hint}")])
+
+    def check_claims(self, claims: Sequence[Claim]) -> None:
+        """Every published figure must be of something that is there."""
+        for claim in claims:
+            if claim.target not in (TOTAL, *self.gives):
+                hint = (
+                    did_you_mean(claim.target, [TOTAL, *self.gives]) or "; name a layer, a block or 'total'"
+                )
+                self.note([Problem(f"no block {shortened(claim.target)}{hint}", "claims", claim.place)])
 
 
 def _misfit(call: Call, detail: ErrorDetails, known: Sequence[str]) -> Problem:

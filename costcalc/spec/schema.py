@@ -21,7 +21,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from costcalc import units
-from costcalc.errors import Misfit, Problem, shortened
+from costcalc.errors import Misfit, Place, Problem, shortened
 from costcalc.records import Claim
 from costcalc.spec.source import Item, unknown_key
 
@@ -99,13 +99,13 @@ class ClaimEntry(_Strict):
     holds: bool = True
     note: Text = ""
 
-    def claims(self) -> Iterable[Claim]:
+    def claims(self, place: Place) -> Iterable[Claim]:
         """One claim per figure."""
         within = None if self.within is None else Fraction(self.within.rstrip("% ")) / 100
         for metric in CLAIMED:
             figure = getattr(self, metric)
             if figure is not None:
-                yield Claim(self.of, metric, figure, self.source, within, self.holds, self.note)
+                yield Claim(self.of, metric, figure, self.source, within, self.holds, self.note, place)
 
 
 class BlockEntry(_Strict):
