@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 import torch
+from fvcore.nn import FlopCountAnalysis
 from fvcore.nn.jit_analysis import _IGNORED_OPS
 
-from costcalc import api, spec, torchnet, trace
+from costcalc import api, formula, spec, torchnet, trace
 from costcalc.errors import ENVIRONMENT, CostcalcError
 from costcalc.graph import Graph, Step, wire
 from costcalc.layers import Layer
@@ -138,3 +139,17 @@ def test_what_is_too_large_to_trace_is_refused(text: str, reason: str, loaded: C
         api.costs(graph)
     assert caught.value.exit_code == ENVIRONMENT
     assert api.costs(graph, by="formula").total.macs > 10**9
+
+
+def test_why_fvcores_own_total_is_another() -> None:
+    """As the README says: its defaults add batch norm and adaptive pooling to the multiply-adds."""
+    graph = spec.load("googlenet-torchvision")
+    net = torchnet.build(graph).to_empty(device="cpu")
+    table = formula.costs(graph)
+
+    def other_ops(kind: str) -> int:
+        return sum(row.cost.other_ops for row in table.rows if row.kind == kind)
+
+    assert (other_ops("batchnorm"), other_ops("global_avgpool")) == (6_452_320, 50_176)
+    theirs = FlopCountAnalysis(net, (torchnet.sample(graph, "cpu"),)).total()
+    assert theirs == 1_504_878_688 == table.total.macs + 6_452_320 + 50_176
