@@ -108,13 +108,14 @@ def wire(
     nodes, misfits = _shaped(input_shape, steps)
     kept = [node for node in nodes if training or not node.training]
     last = [node.name for node in kept if not node.training][-1:]
-    ends = [*(outputs or last), *_training_ends(kept)]
+    inside = {node.name for node in kept}
+    hidden = {step.name for step in steps} - inside  # broken, or left out with its training-only branch
+    ends = [end for end in dict.fromkeys([*(outputs or last), *_training_ends(kept)]) if end not in hidden]
     found = [*problems, *misfits] or _unused(steps, ends)  # a broken layer is no proof of disuse
-    if not found and not last:
+    if not found and not (last and ends):
         found = [Problem("there is no layer outside training", name, steps[0].place if steps else None)]
     if found or input_shape is None:
         raise CostcalcError(found)
-    inside = {node.name for node in kept}
     blocks = {group.name: group for group in groups if group.output in inside}
     return Graph(name, input_shape, tuple(kept), blocks, tuple(ends), about or About())
 

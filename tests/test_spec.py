@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from costcalc import spec
+from costcalc import api, spec
 from costcalc.errors import CostcalcError, Misfit, Place
 from costcalc.graph import Graph
 from costcalc.spec import catalogue, names
@@ -135,6 +135,26 @@ def test_several_outputs(loaded: Load) -> None:
         """
     )
     assert graph.outputs == ("box", "cls")
+
+
+def test_an_output_that_exists_only_in_training_is_left_out_with_it(loaded: Load) -> None:
+    text = """
+    input: [4, 8, 8]
+    layers:
+      a: {kind: relu}
+      aux: {kind: relu6, training: true}
+    outputs: [a, aux, a]
+    """
+    assert loaded(text).outputs == ("a",)
+    assert loaded(text, training=True).outputs == ("a", "aux")
+    assert api.check(loaded(text)).passed
+    assert api.check(loaded(text, training=True)).passed
+
+
+@pytest.mark.parametrize("outputs", ["[input]", "[a, input]"])
+def test_the_input_is_no_output(outputs: str, loaded: Load) -> None:
+    with pytest.raises(CostcalcError, match="the input is no output"):
+        loaded(f"input: [4, 8, 8]\nlayers: {{a: {{kind: relu}}}}\noutputs: {outputs}\n")
 
 
 SETTABLE = """
@@ -399,8 +419,6 @@ def test_reserved_names_are_torchs() -> None:
 
 
 def test_every_allowed_name_is_a_path_of_the_torch_module(loaded: Load) -> None:
-    from costcalc import api
-
     allowed = [
         "1x1",
         "a-b",

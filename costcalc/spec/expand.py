@@ -225,6 +225,8 @@ class _Unfolding:
         name = str(item.value) if type(item.value) is int else item.value  # a layer may be called 1
         if not isinstance(name, str):
             message = f"should be the name of a layer, not {shortened(name)}"
+        elif name == INPUT and where.endswith(("outputs", ".output")):
+            message = "the input is no output; name a layer"
         elif name == INPUT:
             return scope.entry
         elif scope.prefix + name in self.gives:
