@@ -15,8 +15,6 @@ from costcalc.graph import INPUT, Graph, Node
 from costcalc.layers import Span
 from costcalc.records import NOTHING, CostTable, Part, Row, Structure
 
-POSITIONS = 32  # on either side of the middle, tried for the one that sees most
-
 
 def layers(graph: Graph, table: CostTable) -> tuple[Part, ...]:
     """One part per layer."""
@@ -110,9 +108,12 @@ def _field(nodes: Sequence[Node], end: Node) -> tuple[int, int]:
 
 
 def _tried(nodes: Sequence[Node], end: Node, axis: int) -> range:
-    """Positions around the middle, where least is cut off; more of them where they are not alike."""
+    """Positions around the middle, where least is cut off, until what they see repeats."""
     size = end.output_shape[axis + 1] if len(end.output_shape) == 3 else 1
-    around = POSITIONS if any(node.layer.resamples for node in nodes) else 1
+    around = 2
+    for node in nodes:
+        if len(node.output_shape) == 3:
+            around = min(size, around * node.layer.period(axis, *node.input_shapes))
     return range(max(0, size // 2 - around), min(size, size // 2 + around + 1))
 
 

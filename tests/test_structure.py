@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from hypothesis import given, reject, settings
+from hypothesis import example, given, reject, settings
 from hypothesis import strategies as st
 
 from costcalc import formula, spec, structure, torchnet
@@ -102,6 +102,14 @@ def test_receptive_field_is_what_the_gradient_sees(layers: list[tuple[str, dict[
 
 
 @settings(max_examples=80, deadline=None)
+@example(
+    [
+        ("adaptive_avgpool", {"size": 12}),  # 17 positions onto 12: all twelve windows differ
+        ("avgpool", {"kernel": 2, "stride": 1}),
+        ("upsample", {"scale": 6}),
+        ("upsample", {"scale": 3, "mode": "bilinear"}),
+    ]
+)
 @given(st.lists(st.one_of(windows, resampling), min_size=1, max_size=5))
 def test_receptive_field_behind_resampling(layers: list[tuple[str, dict[str, object]]]) -> None:
     graph = fitting(layers, size=17)

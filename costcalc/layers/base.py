@@ -31,7 +31,6 @@ class Layer(BaseModel, ABC):
     inputs: ClassVar[tuple[int, int | None]] = (1, 1)  # least and most; None: any number
     weighted: ClassVar[bool] = False  # counts towards depth
     nonlinear: ClassVar[bool] = False  # counts as a nonlinearity
-    resamples: ClassVar[bool] = False  # what a position sees depends on where it lies
     in_place: ClassVar[bool] = False  # may overwrite an input that nobody else needs
 
     @abstractmethod
@@ -65,6 +64,10 @@ class Layer(BaseModel, ABC):
     def is_view(self, *xs: Shape) -> bool:
         """Whether the input is given on without being read or written."""
         return False
+
+    def period(self, axis: int, *xs: Shape) -> int:
+        """After how many output positions along an axis the pattern of what they see repeats."""
+        return 1
 
     def sees(self, span: Span, axis: int, *xs: Shape) -> Span:
         """The input positions along an axis (0 height, 1 width) that a span of output positions depends on.

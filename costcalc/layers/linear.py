@@ -118,7 +118,6 @@ class TransposedConv(Layer):
 
     kind = "transposed_conv"
     weighted = True
-    resamples = True
     out: Size
     kernel: Steps
     stride: Steps = (1, 1)
@@ -150,6 +149,9 @@ class TransposedConv(Layer):
 
     def other_ops(self, *xs: Shape) -> int:
         return prod(self.output_shape(*xs)) if self.bias else 0
+
+    def period(self, axis: int, *xs: Shape) -> int:
+        return self.stride[axis]
 
     def sees(self, span: Span, axis: int, *xs: Shape) -> Span:
         # input i is spread over outputs i*stride - pad … i*stride - pad + reach - 1

@@ -89,7 +89,6 @@ class AdaptiveAvgPool(Layer):
     """Average pooling onto a grid of ``size``; windows overlap where the grids do not divide."""
 
     kind = "adaptive_avgpool"
-    resamples = True
     size: Steps
 
     def output_shape(self, *xs: Shape) -> Shape:
@@ -100,6 +99,9 @@ class AdaptiveAvgPool(Layer):
         # window i reaches from floor(i*n/out) to ceil((i+1)*n/out); summed over i that is
         # n + out - gcd(n, out): n once, and an overlap of one wherever the grids do not meet
         return channels * prod(n + out - gcd(n, out) for n, out in zip(extent, self.size, strict=True))
+
+    def period(self, axis: int, *xs: Shape) -> int:
+        return self.size[axis] // gcd(self.size[axis], xs[0][axis + 1])
 
     def sees(self, span: Span, axis: int, *xs: Shape) -> Span:
         size, out = xs[0][axis + 1], self.size[axis]

@@ -115,7 +115,6 @@ class Upsample(Layer):
     """
 
     kind = "upsample"
-    resamples = True
     scale: Steps
     mode: Literal["nearest", "bilinear"] = "nearest"
 
@@ -125,6 +124,9 @@ class Upsample(Layer):
 
     def other_ops(self, *xs: Shape) -> int:
         return 7 * prod(self.output_shape(*xs)) if self.mode == "bilinear" else 0
+
+    def period(self, axis: int, *xs: Shape) -> int:
+        return self.scale[axis]
 
     def sees(self, span: Span, axis: int, *xs: Shape) -> Span:
         scale = self.scale[axis]
