@@ -7,7 +7,7 @@ every layer is used. :func:`wire` is the only way to make one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 
 from costcalc.errors import CostcalcError, Misfit, Place, Problem
@@ -58,7 +58,6 @@ class About:
     summary: str = ""
     family: str = ""
     source: str = ""
-    origin: str = ""
     claims: tuple[Claim, ...] = ()
     changed: bool = False  # by settings from outside, so that published figures are not about it
 
@@ -118,11 +117,6 @@ def wire(
         raise CostcalcError(found)
     blocks = {group.name: group for group in groups if group.output in inside}
     return Graph(name, input_shape, tuple(kept), blocks, tuple(ends), about or About())
-
-
-def renamed(graph: Graph, name: str) -> Graph:
-    """The same graph under another name."""
-    return replace(graph, name=name)
 
 
 def _shaped(input_shape: Shape | None, steps: Sequence[Step]) -> tuple[list[Node], list[Problem]]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from costcalc.errors import CostcalcError, Problem, did_you_mean, shortened
-from costcalc.graph import About, Graph, renamed
+from costcalc.graph import About, Graph
 from costcalc.layers import KINDS
 from costcalc.spec import catalogue, expand
 from costcalc.spec.arithmetic import Bound
@@ -35,7 +35,7 @@ def load(name: str, overrides: Mapping[str, str] | None = None, training: bool =
     if items or (training and not blueprint.training):
         blueprint = replace(blueprint, about=replace(blueprint.about, claims=(), changed=True))
     graph = expand.graph_of(blueprint, items, training)
-    return renamed(graph, blueprint.name + name[len(stem) :])
+    return replace(graph, name=blueprint.name + name[len(stem) :])
 
 
 def text(name: str) -> str:
@@ -158,7 +158,7 @@ def _merged(
         blocks={**below.blocks, **blocks},
         outputs=_listed(own["outputs"]) if "outputs" in own else below.outputs,
         training=entry.training,
-        about=_about(entry, item, path),
+        about=_about(entry, item),
         broken=frozenset(item.at(("blocks",)).mapping() if "blocks" in own else ()) - blocks.keys(),
         problems=(*below.problems, *problems, *unknown),
         read=below.read,
@@ -256,10 +256,10 @@ def _bound_item(bound: Bound) -> Item:
     return Item(parts, bound.place, bound.place)
 
 
-def _about(entry: FileEntry, item: Item, path: Path) -> About:
+def _about(entry: FileEntry, item: Item) -> About:
     claims = tuple(
         claim
         for index, found in enumerate(entry.claims)
         for claim in found.claims(item.at(("claims", index, "of")).place)
     )
-    return About(entry.summary, entry.family, entry.source, catalogue.shown(path), claims)
+    return About(entry.summary, entry.family, entry.source, claims)
