@@ -6,12 +6,13 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
 import costcalc
 from costcalc import CostcalcError, budget, check, checks, compare, costs, formula, load, structure
+from costcalc.comparison import Aligned
 from costcalc.graph import INPUT, Step, wire
 from costcalc.layers import KINDS
 from costcalc.records import NOTHING, Cost
@@ -139,3 +140,20 @@ def test_disagreement_needs_every_row() -> None:
     missing = checks.agreement(found.table, short)
     assert {d.layer for d in missing} == {"1x1.conv"}
     assert checks.agreement(short, found.table)
+
+
+def test_blocks_are_identical_in_all_but_what_is_alive_beside_them() -> None:
+    part = costs("naive", by="formula").blocks[1]
+    changes = [
+        {"kind": "other"},
+        {"output_shape": (1, 1, 1)},
+        {"cost": part.cost + part.cost},
+        {"structure": replace(part.structure, depth=9)},
+        {"structure": replace(part.structure, nonlinearities=9)},
+        {"structure": replace(part.structure, receptive_field=None)},
+    ]
+    for change in changes:
+        assert not Aligned(part.name, (part, replace(part, **change))).identical  # type: ignore[arg-type]
+    assert not Aligned(part.name, (part, None)).identical
+    beside = replace(part, structure=replace(part.structure, peak_activations=9))
+    assert Aligned(part.name, (part, beside)).identical
