@@ -15,10 +15,10 @@ from costcalc import checks, comparison, formula, render, spec, structure, views
 from costcalc.errors import ENVIRONMENT, CostcalcError, Misfit, did_you_mean, shortened
 from costcalc.graph import Graph
 from costcalc.records import (
-    ClaimVerdict,
     Cost,
     CostTable,
     Disagreement,
+    FigureVerdict,
     Limit,
     Part,
     Producer,
@@ -131,19 +131,19 @@ class Check(Result):
     trace: CostTable
     third: Mapping[str, int]
     disagreements: tuple[Disagreement, ...]
-    claims: tuple[ClaimVerdict, ...]
+    figures: tuple[FigureVerdict, ...]
 
     @property
     def passed(self) -> bool:
-        """Whether all counts agree and every claim comes out as recorded."""
-        return not self.disagreements and all(verdict.passed for verdict in self.claims)
+        """Whether all counts agree and every published figure comes out as recorded."""
+        return not self.disagreements and all(verdict.passed for verdict in self.figures)
 
     def __bool__(self) -> bool:
         return self.passed
 
     def view(self) -> View:
         counted = (self.formula.table, self.trace, self.third)
-        return views.check(self.formula.graph, *counted, self.disagreements, self.claims)
+        return views.check(self.formula.graph, *counted, self.disagreements, self.figures)
 
 
 def load(name: str, *, training: bool = False, **parameters: Any) -> Graph:
@@ -216,7 +216,7 @@ def check(graph: Graph | str) -> Check:
 
     traced, third = trace.costs(graph), trace.third_opinion(graph)
     found = checks.agreement(closed, traced, third)
-    return Check(Costs(graph, closed), traced, third, found, checks.claims(graph, closed))
+    return Check(Costs(graph, closed), traced, third, found, checks.figures(graph, closed))
 
 
 def _agreed(view: View, found: Sequence[Costs]) -> View:

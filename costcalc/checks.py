@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from fractions import Fraction
 
-from costcalc import structure, units
+from costcalc import printed, structure
 from costcalc.errors import CostcalcError, did_you_mean, shortened
 from costcalc.graph import Graph
 from costcalc.records import (
     TOTAL,
-    Claim,
-    ClaimVerdict,
     Cost,
     CostTable,
     Disagreement,
+    Figure,
+    FigureVerdict,
     Limit,
     Part,
     Row,
@@ -79,17 +78,15 @@ def budget(graph: Graph, table: CostTable, limits: Sequence[Limit]) -> tuple[Ver
     return tuple(Verdict(limit, JUDGED[limit.metric](_part(graph, table, limit.part))) for limit in limits)
 
 
-def claims(graph: Graph, table: CostTable) -> tuple[ClaimVerdict, ...]:
+def figures(graph: Graph, table: CostTable) -> tuple[FigureVerdict, ...]:
     """Every published figure of the graph's spec beside the exact one."""
-    return tuple(_judged(graph, table, claim) for claim in graph.about.claims)
+    return tuple(_judged(graph, table, figure) for figure in graph.about.figures)
 
 
-def _judged(graph: Graph, table: CostTable, claim: Claim) -> ClaimVerdict:
-    part = _part(graph, table, "" if claim.target == TOTAL else claim.target)
-    exact = JUDGED[claim.metric](part)
-    figure, half_unit = units.published(claim.published)
-    allowed = half_unit if claim.within is None else figure * claim.within
-    return ClaimVerdict(claim, exact, confirmed=abs(Fraction(exact) - figure) <= allowed)
+def _judged(graph: Graph, table: CostTable, figure: Figure) -> FigureVerdict:
+    exact = JUDGED[figure.metric](_part(graph, table, "" if figure.target == TOTAL else figure.target))
+    read = printed.parse(figure.published)
+    return FigureVerdict(figure, exact, printed.judged(read, exact, figure.truncated, figure.within))
 
 
 def _part(graph: Graph, table: CostTable, name: str) -> Part:

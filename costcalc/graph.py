@@ -12,7 +12,7 @@ from math import prod
 
 from costcalc.errors import CostcalcError, Misfit, Place, Problem
 from costcalc.layers import Layer
-from costcalc.records import Claim, Shape
+from costcalc.records import Figure, Shape
 
 INPUT = "input"  # the name of the graph's input among sources
 MAX_ELEMENTS = 10**13  # of one tensor or parameter: beyond any machine, within torch's 64 bits
@@ -58,7 +58,7 @@ class About:
     summary: str = ""
     family: str = ""
     source: str = ""
-    claims: tuple[Claim, ...] = ()
+    figures: tuple[Figure, ...] = ()
     changed: bool = False  # by settings from outside, so that published figures are not about it
 
 

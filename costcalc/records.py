@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Literal
 
 from costcalc.errors import Place
+from costcalc.printed import OFF, Outcome
 
 Shape = tuple[int, ...]  # without batch: (C, H, W) or (features,)
 Producer = Literal["formula", "trace"]
@@ -95,10 +96,11 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class Figure:
     """A published figure: ``metric`` of ``target`` (a block, or the whole graph) with its source.
 
-    ``within`` is the relative tolerance; None means half a unit of the last printed digit.
+    ``within`` is the relative tolerance; None means half a unit of the last printed digit, or, if
+    ``truncated``, the whole unit that was cut off.
     ``holds`` records whether the figure is known to hold; ``note`` explains where it does not;
     ``place`` is where it was written.
     """
@@ -108,6 +110,7 @@ class Claim:
     published: str
     source: str
     within: Fraction | None
+    truncated: bool
     holds: bool
     note: str
     place: Place | None = None
@@ -141,17 +144,22 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimVerdict:
-    """A claim beside the exact value: ``confirmed`` now, ``expected`` as its data says."""
+class FigureVerdict:
+    """A published figure beside the exact value."""
 
-    claim: Claim
+    figure: Figure
     exact: int
-    confirmed: bool
+    outcome: Outcome
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the exact value bears the figure out."""
+        return self.outcome != OFF
 
     @property
     def passed(self) -> bool:
         """Whether the outcome is the recorded one."""
-        return self.confirmed == self.claim.holds
+        return self.confirmed == self.figure.holds
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from costcalc import api, checks, formula, spec, structure, trace
-from costcalc.records import Claim
+from costcalc.records import Figure
 
 DATA = Path(__file__).parent / "data"
 TOTALS = yaml.safe_load((DATA / "totals.yaml").read_text())
@@ -82,8 +82,8 @@ def test_published_figures_are_judged_by_their_precision() -> None:
     table = formula.costs(graph)
 
     def confirmed(published: str, within: Fraction | None = None) -> bool:
-        claim = Claim("total", "macs", published, "", within, True, "")
-        (verdict,) = checks.claims(replace(graph, about=replace(graph.about, claims=(claim,))), table)
+        figure = Figure("total", "macs", published, "", within, False, True, "")
+        (verdict,) = checks.figures(replace(graph, about=replace(graph.about, figures=(figure,))), table)
         return verdict.confirmed
 
     assert confirmed("1.5G")
@@ -95,16 +95,16 @@ def test_published_figures_are_judged_by_their_precision() -> None:
     assert not confirmed("1.4G", Fraction(5, 100))
 
 
-CLAIMS = [(name, index) for name in spec.presets() for index in range(len(spec.load(name).about.claims))]
+CLAIMS = [(name, index) for name in spec.presets() for index in range(len(spec.load(name).about.figures))]
 
 
 @pytest.mark.parametrize(("name", "index"), CLAIMS)
 def test_a_claim_recorded_otherwise_is_a_finding(name: str, index: int) -> None:
     graph = spec.load(name)
-    claim = graph.about.claims[index]
+    claim = graph.about.figures[index]
     other = replace(claim, holds=not claim.holds)
     right, wrong = (
-        checks.claims(replace(graph, about=replace(graph.about, claims=(one,))), formula.costs(graph))[0]
+        checks.figures(replace(graph, about=replace(graph.about, figures=(one,))), formula.costs(graph))[0]
         for one in (claim, other)
     )
     assert right.passed

@@ -33,7 +33,7 @@ def load(name: str, overrides: Mapping[str, str] | None = None, training: bool =
     items = _items(_both(name, given, overrides))
     blueprint = _resolve(catalogue.find(stem), items, ())
     if items or (training and not blueprint.training):
-        blueprint = replace(blueprint, about=replace(blueprint.about, claims=(), changed=True))
+        blueprint = replace(blueprint, about=replace(blueprint.about, figures=(), changed=True))
     graph = expand.graph_of(blueprint, items, training)
     return replace(graph, name=blueprint.name + name[len(stem) :])
 
@@ -257,9 +257,9 @@ def _bound_item(bound: Bound) -> Item:
 
 
 def _about(entry: FileEntry, item: Item) -> About:
-    claims = tuple(
-        claim
+    figures = tuple(
+        figure
         for index, found in enumerate(entry.claims)
-        for claim in found.claims(item.at(("claims", index, "of")).place)
+        for figure in found.figures(item.at(("claims", index, "of")).place)
     )
-    return About(entry.summary, entry.family, entry.source, claims)
+    return About(entry.summary, entry.family, entry.source, figures)

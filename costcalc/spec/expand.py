@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 from costcalc.errors import CostcalcError, Place, Problem, did_you_mean, shortened
 from costcalc.graph import INPUT, Graph, Group, Step, wire
 from costcalc.layers import KINDS, Layer
-from costcalc.records import TOTAL, Claim
+from costcalc.records import TOTAL, Figure
 from costcalc.spec.arithmetic import Bound, Env
 from costcalc.spec.blueprint import (
     Block,
@@ -84,7 +84,7 @@ def graph_of(blueprint: Blueprint, overrides: Overrides, training: bool) -> Grap
     last = unfolding.table(blueprint.layers, scope)
     ends = [unfolding.named(item, scope, blueprint.layers, "outputs") for item in blueprint.outputs]
     unfolding.check_overrides(env.read | blueprint.read | {INPUT})
-    unfolding.check_claims(blueprint.about.claims)
+    unfolding.check_figures(blueprint.about.figures)
     return wire(
         blueprint.name,
         shape,
@@ -358,14 +358,14 @@ class _Unfolding:
                 )
                 self.note([item.problem(f"nothing to set at '{path}'{hint}")])
 
-    def check_claims(self, claims: Sequence[Claim]) -> None:
+    def check_figures(self, figures: Sequence[Figure]) -> None:
         """Every published figure must be of something that is there."""
-        for claim in claims:
-            if claim.target not in (TOTAL, *self.gives):
+        for figure in figures:
+            if figure.target not in (TOTAL, *self.gives):
                 hint = (
-                    did_you_mean(claim.target, [TOTAL, *self.gives]) or "; name a layer, a block or 'total'"
+                    did_you_mean(figure.target, [TOTAL, *self.gives]) or "; name a layer, a block or 'total'"
                 )
-                self.note([Problem(f"no block {shortened(claim.target)}{hint}", "claims", claim.place)])
+                self.note([Problem(f"no block {shortened(figure.target)}{hint}", "claims", figure.place)])
 
 
 def _misfit(call: Call, detail: ErrorDetails, known: Sequence[str]) -> Problem:

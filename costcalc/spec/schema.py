@@ -20,9 +20,9 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from costcalc import units
+from costcalc import printed
 from costcalc.errors import Misfit, Place, Problem, shortened
-from costcalc.records import Claim
+from costcalc.records import Figure
 from costcalc.spec.source import Item, unknown_key
 
 PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
@@ -36,7 +36,9 @@ def _figure(value: object) -> object:
 
 
 def _published(value: str) -> str:
-    units.published(value)
+    if "%" in value or "×" in value:
+        raise Misfit(f"should be a count like 6.8M, not {shortened(value)}")
+    printed.parse(value)
     return value
 
 
@@ -75,7 +77,7 @@ def _filled(value: dict[str, Any]) -> dict[str, Any]:
 
 
 Text = Annotated[str, Field(max_length=2000), AfterValidator(_line)]
-Figure = Annotated[Text, BeforeValidator(_figure), AfterValidator(_published)]
+Printed = Annotated[Text, BeforeValidator(_figure), AfterValidator(_published)]
 Percentage = Annotated[Text, AfterValidator(_percentage)]
 Parameter = Annotated[str, AfterValidator(_parameter)]
 Arguments = Annotated[Any, PlainValidator(_arguments)]
@@ -85,27 +87,38 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
-class ClaimEntry(_Strict):
+class FigureEntry(_Strict):
     """A published figure as it stands in a file: ``{of: inception_3a, macs: 128M, source: Table 1}``."""
 
     of: Text = "total"
-    macs: Figure | None = None
-    params: Figure | None = None
-    weights: Figure | None = None
-    activations: Figure | None = None
-    peak_activations: Figure | None = None
+    macs: Printed | None = None
+    params: Printed | None = None
+    weights: Printed | None = None
+    activations: Printed | None = None
+    peak_activations: Printed | None = None
     within: Percentage | None = None
+    truncated: bool = False
     source: Text = ""
     holds: bool = True
     note: Text = ""
 
-    def claims(self, place: Place) -> Iterable[Claim]:
-        """One claim per figure."""
+    def figures(self, place: Place) -> Iterable[Figure]:
+        """One record per metric."""
         within = None if self.within is None else Fraction(self.within.rstrip("% ")) / 100
         for metric in CLAIMED:
-            figure = getattr(self, metric)
-            if figure is not None:
-                yield Claim(self.of, metric, figure, self.source, within, self.holds, self.note, place)
+            printed = getattr(self, metric)
+            if printed is not None:
+                yield Figure(
+                    self.of,
+                    metric,
+                    printed,
+                    self.source,
+                    within,
+                    self.truncated,
+                    self.holds,
+                    self.note,
+                    place,
+                )
 
 
 class BlockEntry(_Strict):
@@ -138,7 +151,7 @@ class FileEntry(_Strict):
     layers: dict[str, Any] = {}
     outputs: list[Text] = []
     blocks: dict[str, Alias] = {}
-    claims: list[ClaimEntry] = []
+    claims: list[FigureEntry] = []
 
 
 def file_entry(item: Item) -> tuple[FileEntry, list[Problem]]:
@@ -174,7 +187,7 @@ def _path(detail: ErrorDetails) -> tuple[int | str, ...]:
 
 _ENTRIES: dict[str, tuple[type[_Strict], str]] = {
     "blocks": (BlockEntry, "a block"),
-    "claims": (ClaimEntry, "a claim"),
+    "claims": (FigureEntry, "a claim"),
 }
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 
-from costcalc import units
+from costcalc import printed, units
 from costcalc.graph import Graph
-from costcalc.records import Cell, ClaimVerdict, Column, CostTable, Disagreement, Grid, Part, Verdict, View
+from costcalc.records import Cell, Column, CostTable, Disagreement, FigureVerdict, Grid, Part, Verdict, View
 from costcalc.views.metrics import CONVENTION, LABELS, METRICS, Metric, share
 
 COSTLIEST = 5  # blocks that a budget names
@@ -80,20 +80,20 @@ def check(
     trace: CostTable,
     third: Mapping[str, int],
     disagreements: Sequence[Disagreement],
-    claims: Sequence[ClaimVerdict],
+    figures: Sequence[FigureVerdict],
 ) -> View:
     """Every layer with its counts and whether all agree; what differs; published figures."""
     grids = [_checked(graph, formula, trace, third, {found.layer for found in disagreements})]
     grids += [_differing(disagreements)] if disagreements else []
-    grids += [_claimed(claims)] if claims else []
-    passed = not disagreements and all(claim.passed for claim in claims)
+    grids += [_claimed(figures)] if figures else []
+    passed = not disagreements and all(figure.passed for figure in figures)
     facts: Mapping[str, Cell] = {"name": graph.name, "agree": not disagreements, "passed": passed}
-    notes = [CONVENTION, *(f"{v.claim.target}: {v.claim.note}." for v in claims if v.claim.note)]
+    notes = [CONVENTION, *(f"{v.figure.target}: {v.figure.note}." for v in figures if v.figure.note)]
     if graph.about.changed:
         notes.append(
             "Published figures are of the spec as it stands, and are not judged under other settings."
         )
-    summary = _concluded(graph, formula, disagreements, claims)
+    summary = _concluded(graph, formula, disagreements, figures)
     return View("check", tuple(grids), facts, tuple(notes), summary, passed)
 
 
@@ -156,7 +156,7 @@ def _cell(value: object) -> Cell:
     return value if isinstance(value, (int, str, tuple)) or value is None else str(value)
 
 
-def _claimed(claims: Sequence[ClaimVerdict]) -> Grid:
+def _claimed(figures: Sequence[FigureVerdict]) -> Grid:
     columns = (
         Column("of", "published of", "name"),
         Column("metric", "metric", "name", LABELS),
@@ -168,31 +168,31 @@ def _claimed(claims: Sequence[ClaimVerdict]) -> Grid:
     )
     rows = tuple(
         (
-            verdict.claim.target,
-            verdict.claim.metric,
-            verdict.claim.published,
+            verdict.figure.target,
+            verdict.figure.metric,
+            verdict.figure.published,
             verdict.exact,
             _deviation(verdict),
             _found(verdict),
-            verdict.claim.source,
+            verdict.figure.source,
         )
-        for verdict in claims
+        for verdict in figures
     )
     return Grid("claims", "published figures", columns, rows)
 
 
-def _deviation(verdict: ClaimVerdict) -> Cell:
-    figure, _ = units.published(verdict.claim.published)
-    return (figure - verdict.exact) / verdict.exact if verdict.exact else None
+def _deviation(verdict: FigureVerdict) -> Cell:
+    read = printed.parse(verdict.figure.published)
+    return (read.value - verdict.exact) / verdict.exact if verdict.exact and read.sort == "value" else None
 
 
-def _found(verdict: ClaimVerdict) -> str:
+def _found(verdict: FigureVerdict) -> str:
     word = "confirmed" if verdict.confirmed else "missed"
     return word if verdict.passed else f"{word}, recorded otherwise"
 
 
 def _concluded(
-    graph: Graph, formula: CostTable, disagreements: Sequence[Disagreement], claims: Sequence[ClaimVerdict]
+    graph: Graph, formula: CostTable, disagreements: Sequence[Disagreement], figures: Sequence[FigureVerdict]
 ) -> tuple[str, ...]:
     layers = len(formula.rows)
     if disagreements:
@@ -203,13 +203,13 @@ def _concluded(
             f"AGREE: closed form, fvcore trace and FlopCounterMode, on all {layers} layers of {graph.name}: "
             f"{units.count(formula.total.macs)} MACs, {units.count(formula.total.params)} params."
         ]
-    return (*lines, *_published(claims)) if claims else tuple(lines)
+    return (*lines, *_published(figures)) if figures else tuple(lines)
 
 
-def _published(claims: Sequence[ClaimVerdict]) -> tuple[str, ...]:
-    held, odd = sum(claim.confirmed for claim in claims), sum(not claim.passed for claim in claims)
-    known = len(claims) - held - sum(not claim.passed and not claim.confirmed for claim in claims)
-    sentence = f"Published figures: {held} of {len(claims)} hold"
+def _published(figures: Sequence[FigureVerdict]) -> tuple[str, ...]:
+    held, odd = sum(figure.confirmed for figure in figures), sum(not figure.passed for figure in figures)
+    known = len(figures) - held - sum(not figure.passed and not figure.confirmed for figure in figures)
+    sentence = f"Published figures: {held} of {len(figures)} hold"
     if known:
         sentence += f", {known} known not to"
     return (f"{sentence}; {odd} not as recorded." if odd else f"{sentence}.",)
