@@ -1,4 +1,4 @@
-"""What the commands do, for Python: load, cost, compare, budget, check.
+"""What the commands do, for Python: load, cost, compare, budget, check, claims, closed forms.
 
 Results print themselves as tables and show as tables in a notebook.
 """
@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from costcalc import checks, comparison, formula, render, spec, structure, views
+from costcalc import claims as claims_
 from costcalc.errors import ENVIRONMENT, CostcalcError, Misfit, did_you_mean, shortened
 from costcalc.graph import Graph
 from costcalc.records import (
+    ClaimVerdict,
     Cost,
     CostTable,
     Disagreement,
@@ -25,8 +27,14 @@ from costcalc.records import (
     Verdict,
     View,
 )
-from costcalc.units import quantity
+from costcalc.units import is_whole, quantity
 
+FORMULATED: dict[str, Callable[[Graph], int]] = {
+    "macs": lambda graph: formula.costs(graph).total.macs,
+    "weights": lambda graph: formula.costs(graph).total.weights,
+    "params": lambda graph: formula.costs(graph).total.params,
+    "activations": lambda graph: formula.costs(graph).total.writes,
+}
 TRACE_BYTES = 8 * 2**30  # what a trace may take: it holds real weights and activations
 TRACE_MACS = 2 * 10**12  # and computes them, in seconds to minutes
 
@@ -219,11 +227,116 @@ def check(graph: Graph | str) -> Check:
     return Check(Costs(graph, closed), traced, third, found, checks.figures(graph, closed))
 
 
+@dataclass(frozen=True, repr=False)
+class Claims(Result):
+    """Published claims, judged; true where every verdict on record follows from what is computed."""
+
+    verdicts: tuple[ClaimVerdict, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every verdict on record follows."""
+        return all(verdict.passed for verdict in self.verdicts)
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def view(self) -> View:
+        return views.claims(self.verdicts, claims_.cited(), claims_.verdicts.meanings())
+
+
+@dataclass(frozen=True, repr=False)
+class Derivation(Result):
+    """One claim with its derivation."""
+
+    verdict: ClaimVerdict
+
+    def view(self) -> View:
+        return views.claim(self.verdict, claims_.cited(), claims_.verdicts.meanings())
+
+
+@dataclass(frozen=True, repr=False)
+class ClosedForm(Result):
+    """Formulas of a preset, file, block or layer kind; ``at`` and ``values`` are one setting of them."""
+
+    name: str
+    expressions: Mapping[str, str]
+    at: Mapping[str, int]
+    values: Mapping[str, int]
+    latex: bool = False
+
+    def view(self) -> View:
+        return views.formulas(self.name, self.expressions, self.at, self.values, self.latex)
+
+
 def _agreed(view: View, found: Sequence[Costs]) -> View:
     """The view with a note on who counted and whether the closed form agrees."""
     return replace(
         view, notes=(*view.notes, views.counted([(cost.table, cost.disagreements) for cost in found]))
     )
+
+
+def claims(paper: str = "", of: str = "", verdict: str = "") -> Claims:
+    """Every published claim, computed from the closed form and judged.
+
+    ``paper`` is the key of a publication, ``of`` a preset that the claim rests on, ``verdict`` a
+    verdict; each narrows the choice. Raises :class:`CostcalcError` for unknown words.
+    """
+    found = claims_.chosen(paper, of, verdict)
+    return Claims(tuple(claims_.judged(claim) for claim in found))
+
+
+def claim(id: str) -> Derivation:
+    """One claim with numbers filled in, step by step."""
+    return Derivation(claims_.judged(claims_.named(id)))
+
+
+def closed_form(
+    name: str, symbols: str = "", *, latex: bool = False, settings: Mapping[str, str] | None = None
+) -> ClosedForm:
+    """The formulas of a preset, file, block or layer kind in its parameters.
+
+    ``symbols`` chooses some (``"d,k"``) or says what they are (``"d=2*h,k"``: d is even); by default
+    all whole-number parameters that do not decide how often something is repeated.
+    """
+    from costcalc import symbolic
+
+    build, defaults = _buildable(name, settings or {})
+    assigned = symbolic.assigned(symbols) if symbols else {}
+    for parameter in assigned:
+        if parameter not in defaults:
+            hint = did_you_mean(parameter, defaults) or f"; there are {', '.join(defaults) or 'none'}"
+            raise CostcalcError(f"{shortened(name)} has no whole-number parameter '{parameter}'{hint}")
+    if not assigned:
+        assigned = symbolic.assigned(",".join(_some(name, symbolic.usable(build, defaults))))
+    found = symbolic.derive(build, assigned, defaults, FORMULATED)
+    written = {key: symbolic.written(expr, latex) for key, expr in found.expressions.items()}
+    return ClosedForm(name, written, found.at, found.values, latex)
+
+
+def _some(name: str, usable: Sequence[str]) -> Sequence[str]:
+    if not usable:
+        raise CostcalcError(f"{shortened(name)} declares no parameter that a formula could be in")
+    return usable
+
+
+def _buildable(
+    name: str, settings: Mapping[str, str]
+) -> tuple[Callable[[Mapping[str, int]], Graph], dict[str, int]]:
+    """How to build what a name means with other parameters, and the parameters' own values."""
+    if spec.is_spec(name):
+        declared = spec.parameters(name, settings)
+        defaults = {key: value for key, value in declared.items() if is_whole(value)}
+        return lambda given: spec.load(name, {**settings, **given}), defaults
+    sizes, required = spec.arguments(name)
+    for key in settings:
+        raise CostcalcError(f"--set {key}: a block has symbols instead, for example --symbols {key}")
+
+    def build(given: Mapping[str, int]) -> Graph:
+        values = {**sizes, **required, **given}
+        return spec.alone(name, {key: values[key] for key in required}, [values[key] for key in sizes])
+
+    return build, {**sizes, **required}
 
 
 def _limited(metric: str) -> str:

@@ -13,7 +13,18 @@ from costcalc.printed import OFF, Outcome
 Shape = tuple[int, ...]  # without batch: (C, H, W) or (features,)
 Producer = Literal["formula", "trace"]
 TOTAL = "total"  # what a claim calls the whole graph
-Cell = int | float | Fraction | str | bool | None | tuple[int, ...]
+Mark = Literal["", "%", "×"]
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """An exact value that is read like the printed one beside it: a count, a share or a ratio."""
+
+    value: Fraction
+    mark: Mark
+
+
+Cell = int | float | Fraction | Marked | str | bool | None | tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +182,77 @@ class Disagreement:
     values: Mapping[str, object]
 
 
-Style = Literal["group", "name", "text", "shape", "count", "percent", "ratio", "number"]
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One way to hold a claim against what is computed.
+
+    ``published`` is the figure as printed, empty where it is only derived here. ``exact`` is arithmetic
+    on quantities of specs, ``macs(naive) / macs(reduced)``; with ``symbols`` it is a formula in them.
+    """
+
+    label: str
+    published: str
+    exact: str
+    symbols: str = ""
+    mark: Mark = ""
+    truncated: bool = False
+    within: Fraction | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A quantitative sentence of a publication, how it can be read, and the verdict on record.
+
+    ``publication`` is the key of who says it, ``where`` the place in it, ``repeated`` the keys of
+    others that say the same; ``preset`` is set where the claim is a figure that a preset carries.
+    """
+
+    id: str
+    text: str
+    publication: str
+    where: str
+    repeated: tuple[str, ...]
+    verdict: str
+    readings: tuple[Reading, ...]
+    note: str
+    preset: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """What a reading rests on: ``text`` as it stands in the arithmetic, of which spec, and its value."""
+
+    text: str
+    spec: str
+    value: Fraction | str  # a formula where the reading is on symbols
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingVerdict:
+    """A reading computed; ``outcome`` is None where nothing is printed."""
+
+    reading: Reading
+    quantities: tuple[Quantity, ...]
+    exact: Fraction | str
+    outcome: Outcome | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimVerdict:
+    """A claim computed, and the verdicts that follow from that."""
+
+    claim: Claim
+    readings: tuple[ReadingVerdict, ...]
+    following: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the verdict on record follows."""
+        return self.claim.verdict in self.following
+
+
+Style = Literal["group", "name", "text", "shape", "count", "percent", "ratio", "number", "figure", "formula"]
 
 
 @dataclass(frozen=True, slots=True)

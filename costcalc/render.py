@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from costcalc import units
 from costcalc.errors import CostcalcError, did_you_mean, shortened
-from costcalc.records import Cell, Column, Grid, Style, View
+from costcalc.records import Cell, Column, Grid, Marked, Style, View
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-RIGHT: frozenset[Style] = frozenset({"count", "percent", "ratio", "number"})
+RIGHT: frozenset[Style] = frozenset({"count", "percent", "ratio", "number", "figure"})
 NOTHING = "–"
 GAPS = (3, 1)  # spaces between columns on a terminal, roomy and tight
 NOTE_WIDTH = 100  # of the prose below a plain table
@@ -38,6 +38,8 @@ _STYLES: dict[Style, Callable[[Any], str]] = {
     "percent": units.percent,
     "ratio": lambda value: units.ratio(value) if isinstance(value, Fraction) else str(value),
     "number": lambda value: f"{float(value):.2f}",
+    "figure": str,
+    "formula": units.formula,
 }
 
 
@@ -46,8 +48,10 @@ def cell(value: Cell, column: Column) -> str:
     style = column.style
     if value is None:
         return NOTHING
+    if isinstance(value, Marked):
+        return units.marked(value.value, value.mark)
     if isinstance(value, str):
-        return column.words.get(value, value)
+        return units.formula(value) if style in ("figure", "formula") else column.words.get(value, value)
     if isinstance(value, Fraction) and style == "count":
         return f"{float(value):.2f}"
     return _STYLES[style](value)
@@ -135,7 +139,7 @@ def csv_(view: View) -> str:
 def _plain(value: Cell, joint: str) -> Any:
     if isinstance(value, tuple):
         return joint.join(str(part) for part in value)
-    return float(value) if isinstance(value, Fraction) else value
+    return _data(value)
 
 
 def json_(view: View) -> str:
@@ -179,14 +183,17 @@ def _object(columns: tuple[Column, ...], row: tuple[Cell, ...]) -> dict[str, Any
     for column, value in zip(columns, row, strict=True):
         place = found.setdefault(column.under, {}) if column.under else found
         place[column.key] = _data(value)
-        if column.style == "ratio" and isinstance(value, Fraction):
-            found[f"{column.key}_exact"] = str(value)
+        exact = value.value if isinstance(value, Marked) else value
+        if column.style in ("ratio", "figure") and isinstance(exact, Fraction):
+            found[f"{column.key}_exact"] = str(exact)
     return found
 
 
 def _data(value: Cell) -> Any:
     if isinstance(value, tuple):
         return list(value)
+    if isinstance(value, Marked):
+        return int(value.value) if value.value.denominator == 1 else float(value.value)
     return float(value) if isinstance(value, Fraction) else value
 
 

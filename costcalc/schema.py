@@ -35,10 +35,18 @@ KINDS: dict[str, dict[str, tuple[str, ...]]] = {
             *("trace_macs", "third_macs", "agree"),
         )
     },
+    "claims": {"claims": ("publication", "id", "claim", "where", "published", "exact", "verdict")},
+    "claim": {},
+    "formula": {"formulas": ("metric", "formula", "value")},
     "kinds": {"kinds": ("name", "sort", "fields", "summary")},
     "doctor": {"parts": ("name", "state", "remedy")},
 }
 OPTIONAL: dict[str, dict[str, tuple[str, ...]]] = {
+    "claim": {
+        "readings": ("reading", "published", "exact", "deviation", "outcome"),
+        "derivation": ("reading", "step"),
+        "quantities": ("quantity", "value", "shown"),
+    },
     "check": {
         "disagreements": ("layer", "quantity"),
         "claims": ("of", "metric", "published", "exact", "deviation", "verdict", "source"),

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from fractions import Fraction
+from typing import TypeGuard
 
 from costcalc.errors import Misfit, shortened
 
 PREFIXES = {"": 0, "k": 3, "K": 3, "M": 6, "G": 9, "T": 12}
 MAX_DIGITS = 30  # a longer count is a slip or an attack, and 10**(10**9) does not fit in memory
 READABLE = 50  # numerators and denominators up to here are shown as a fraction
+
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 _QUANTITY = re.compile(
     r"(?P<number>([0-9]{1,3}(,[0-9]{3})+|[0-9][0-9_]*)(\.[0-9_]*)?|\.[0-9]+)(?P<exponent>[eE][+-]?[0-9]{1,3})?\s*(?P<unit>[A-Za-z-]*)"
@@ -21,6 +24,11 @@ _WORDS = {
     "params": ("params", "parameters", "weights"),
     "activations": ("activations", "elements"),
 }
+
+
+def is_whole(value: object) -> TypeGuard[int]:
+    """Whether a value is a whole number; true and false are not, an integer that knows its formula is."""
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def quantity(text: str, counted: str = "macs") -> int:
@@ -108,6 +116,40 @@ def ratio(value: Fraction) -> str:
     )
     digits = next((digits for digits in (3, 4, 5, 6) if float(f"{float(value):.{digits}f}") != 1), 6)
     return f"{exact}{float(value):.{digits}f}×"
+
+
+def marked(value: Fraction, mark: str) -> str:
+    """An exact value as the printed one beside it is written: a count, ``28.00 %`` or ``2.370×``."""
+    if mark == "%":
+        return percent(value, 2)
+    if mark == "×":
+        return ratio(value)
+    if value.denominator == 1:
+        return count(int(value))
+    return f"{float(value):,.1f}" if abs(value) >= 1000 else f"{float(value):.4g}"
+
+
+def formula(text: str) -> str:
+    """A formula as people write it: ``18*c**2*floor(d/2)**2`` → ``18·c²·⌊d/2⌋²``."""
+    for word, left, right in (("floor", "⌊", "⌋"), ("sqrt", "√(", ")")):
+        while f"{word}(" in text:
+            start = text.index(f"{word}(")
+            end = _closing(text, start + len(word))
+            text = f"{text[:start]}{left}{text[start + len(word) + 1 : end]}{right}{text[end + 1 :]}"
+    text = re.sub(r"√\((\w+)\)", r"√\1", text)
+    text = re.sub(r"\*\*([0-9]+)", lambda power: power[1].translate(_RAISED), text)
+    text = re.sub(r"(?<![\w.])[0-9]{5,}", lambda number: count(int(number[0])), text)
+    return re.sub(r"\balpha\b", "α", text.replace("**", "^").replace("*", "·"))
+
+
+def _closing(text: str, opening: int) -> int:
+    """Where the parenthesis that opens at ``opening`` closes."""
+    depth = 0
+    for index in range(opening, len(text)):
+        depth += {"(": 1, ")": -1}.get(text[index], 0)
+        if depth == 0:
+            return index
+    return len(text)
 
 
 def shape(dims: tuple[int, ...]) -> str:

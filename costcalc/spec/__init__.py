@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from costcalc.errors import CostcalcError, Problem, did_you_mean, shortened
+from costcalc.errors import CostcalcError, Place, Problem, did_you_mean, shortened
 from costcalc.graph import About, Graph
 from costcalc.layers import KINDS
 from costcalc.spec import catalogue, expand
@@ -17,17 +17,32 @@ from costcalc.spec.catalogue import presets, shipped_blocks
 from costcalc.spec.schema import FileEntry, file_entry
 from costcalc.spec.source import Item, read
 
-__all__ = ["load", "presets", "settable", "shipped_blocks", "signature", "text"]
+__all__ = [
+    "alone",
+    "arguments",
+    "is_spec",
+    "load",
+    "parameters",
+    "presets",
+    "settable",
+    "shipped_blocks",
+    "signature",
+    "stem",
+    "text",
+]
 
 MAX_BASES = 8
+_ALONE = "block"  # what a kind is called where it stands by itself
+_INPUTS: tuple[dict[str, int], ...] = ({"c_in": 64, "h": 32, "w": 32}, {"f_in": 64})  # of such a one
+_ARGUMENT = 4  # a required field of such a one
 
 
-def load(name: str, overrides: Mapping[str, str] | None = None, training: bool = False) -> Graph:
+def load(name: str, overrides: Mapping[str, str | int] | None = None, training: bool = False) -> Graph:
     """The architecture that ``name`` means: a preset, a YAML file, ``-`` for standard input.
 
     ``overrides`` set declared parameters and layers' fields (``{"classes": "10"}``) in YAML's
-    notation; so does a suffix, ``naive@module=inception_4e``. ``training`` keeps the layers that
-    exist only in training. Raises :class:`CostcalcError` with every independent error.
+    notation, or as whole numbers; so does a suffix, ``naive@module=inception_4e``. ``training`` keeps
+    the layers that exist only in training. Raises :class:`CostcalcError` with every independent error.
     """
     stem, given = _split(name)
     items = _items(_both(name, given, overrides))
@@ -36,6 +51,68 @@ def load(name: str, overrides: Mapping[str, str] | None = None, training: bool =
         blueprint = replace(blueprint, about=replace(blueprint.about, figures=(), changed=True))
     graph = expand.graph_of(blueprint, items, training)
     return replace(graph, name=blueprint.name + name[len(stem) :])
+
+
+def alone(kind: str, arguments: Mapping[str, int], shape: Sequence[int]) -> Graph:
+    """A layer kind or shipped block by itself, on an input of that shape."""
+    place = Place(kind, 1, 1, "")
+    call = {"kind": Item(kind, place, place)}
+    call |= {key: Item(value, place, place) for key, value in arguments.items()}
+    entry = Item(call, place, place)
+    blueprint = Blueprint(
+        name=kind,
+        input=Item([Item(size, place, place) for size in shape], place, place),
+        params={},
+        layers={_ALONE: entry},
+        blocks={},
+        outputs=(),
+        training=False,
+        about=About(),
+    )
+    return expand.graph_of(blueprint, {}, training=False)
+
+
+def is_spec(name: str) -> bool:
+    """Whether a name means a preset or file, and not a block or layer kind."""
+    stem_ = _split(name)[0]
+    return stem_ in presets() or not (stem_ in KINDS or stem_ in shipped_blocks())
+
+
+def arguments(kind: str) -> tuple[dict[str, int], dict[str, int]]:
+    """An input that a kind or block takes by itself (its dimensions), and values of its required fields."""
+    if kind in KINDS:
+        fields = KINDS[kind].model_fields.items()
+        required = [name for name, field in fields if field.is_required()]
+    else:
+        block = find_block(kind, {})
+        required = [name for name, default in (block.args if block else {}).items() if default is None]
+    given = dict.fromkeys(required, _ARGUMENT)
+    for sizes in _INPUTS:
+        try:
+            alone(kind, given, tuple(sizes.values()))
+        except CostcalcError as error:
+            refused = error
+        else:
+            return sizes, given
+    raise refused
+
+
+def parameters(name: str, overrides: Mapping[str, str | int] | None = None) -> dict[str, object]:
+    """The declared parameters of a spec that stand for themselves, with their values.
+
+    One whose default is computed from others follows them and is left out.
+    """
+    stem_, given = _split(name)
+    items = _items(_both(name, given, overrides))
+    blueprint = _resolve(catalogue.find(stem_), items, ())
+    env = bind({key: items.get(key, item) for key, item in blueprint.params.items()}, [])
+    own = (key for key, item in blueprint.params.items() if "$" not in str(item.plain()))
+    return {key: env[key].value for key in own}
+
+
+def stem(name: str) -> str:
+    """The preset or file of a name without its settings: ``naive@module=inception_4e`` → ``naive``."""
+    return _split(name)[0]
 
 
 def text(name: str) -> str:
@@ -59,12 +136,12 @@ def signature(block: str) -> tuple[str, str]:
     return ", ".join(listed), str(item.mapping()["summary"].value)
 
 
-def _split(name: str) -> tuple[str, dict[str, str]]:
+def _split(name: str) -> tuple[str, dict[str, str | int]]:
     """``"naive@module=inception_4e,size=7"`` → the name and its overrides."""
     stem, mark, rest = name.rpartition("@")
     if not mark or not stem or "=" not in rest or catalogue.exists(Path(name)):
         return name, {}
-    found: dict[str, str] = {}
+    found: dict[str, str | int] = {}
     for part in re.split(r",(?![^\[]*\])", rest):
         key, _, value = part.partition("=")
         if key in found:
@@ -73,18 +150,23 @@ def _split(name: str) -> tuple[str, dict[str, str]]:
     return stem, found
 
 
-def _both(name: str, given: Mapping[str, str], overrides: Mapping[str, str] | None) -> dict[str, str]:
+def _both(
+    name: str, given: Mapping[str, str | int], overrides: Mapping[str, str | int] | None
+) -> dict[str, str | int]:
     twice = given.keys() & (overrides or {}).keys()
     if twice:
         raise CostcalcError(f"{shortened(name)} and --set both give '{min(twice)}'")
     return {**given, **(overrides or {})}
 
 
-def _items(overrides: Mapping[str, str]) -> dict[str, Item]:
+def _items(overrides: Mapping[str, str | int]) -> dict[str, Item]:
     return {path: _item(path, value) for path, value in overrides.items()}
 
 
-def _item(path: str, value: str) -> Item:
+def _item(path: str, value: str | int) -> Item:
+    if not isinstance(value, str):
+        place = Place(f"--set {path}={value}", 1, 1, "")
+        return Item(value, place, place)
     shown = f"--set {path}={value}"
     if not path.strip() or not value.strip():
         raise CostcalcError(f"{shortened(shown)}: write --set PATH=VALUE, for example --set classes=10")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from costcalc.errors import Misfit, Place, did_you_mean, shortened
+from costcalc.units import is_whole
 
 MAX_LENGTH = 200
 MAX_VALUE = 10**18
@@ -90,9 +91,10 @@ def _number(node: ast.expr, env: Env, text: str) -> int:
     if isinstance(node, ast.Name) and node.id.startswith(_MARK):
         name = node.id.removeprefix(_MARK)
         value = _parameter(name, env)
-        if type(value) is not int:
+        if not is_whole(value):
             raise Misfit(f"{text!r}: ${name} is {shortened(value)}, not a whole number")
-        return value
+        whole: int = value
+        return whole
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         return -_number(node.operand, env, text)
     if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:

@@ -14,6 +14,7 @@ from costcalc.spec import catalogue
 from costcalc.spec.arithmetic import Bound, Env, Silent, Watched, evaluate
 from costcalc.spec.schema import BlockEntry
 from costcalc.spec.source import Item
+from costcalc.units import is_whole
 
 _SHAPE = re.compile(r"[0-9]{1,9}(x[0-9]{1,9}){0,2}")
 LARGEST_EXTENT = 2**24
@@ -110,10 +111,10 @@ def input_shape(item: Item, env: Env) -> tuple[int, ...]:
     value = bound.value
     if isinstance(value, str) and _SHAPE.fullmatch(value):
         value = [int(part) for part in value.split("x")]
-    if type(value) is int:
+    if is_whole(value):
         value = [value]
     sizes = value if isinstance(value, list) else []
-    whole = all(type(size) is int and 1 <= size <= LARGEST_EXTENT for size in sizes)
+    whole = all(is_whole(size) and 1 <= size <= LARGEST_EXTENT for size in sizes)
     if len(sizes) not in (1, 3) or not whole:
         message = f"should be [channels, height, width] or [features], each from 1 to {LARGEST_EXTENT:,}"
         raise CostcalcError([Problem(message, "input", bound.place)])

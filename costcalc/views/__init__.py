@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from costcalc.views.claiming import claim, claims
 from costcalc.views.comparing import compare
 from costcalc.views.costs import presets, show
+from costcalc.views.formulas import formulas
 from costcalc.views.helping import doctor, kinds
 from costcalc.views.judging import budget, check, counted
 from costcalc.views.metrics import CONVENTION, METRICS, metrics
@@ -13,9 +15,12 @@ __all__ = [
     "METRICS",
     "budget",
     "check",
+    "claim",
+    "claims",
     "compare",
     "counted",
     "doctor",
+    "formulas",
     "kinds",
     "metrics",
     "presets",

@@ -1,0 +1,283 @@
+"""The commands: each loads, computes and shows."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from costcalc import api, formula, layers, machine, schema, spec, structure, views
+from costcalc.cli.options import (
+    AUTO,
+    By,
+    Claimed,
+    Form,
+    Json,
+    Sets,
+    Spec,
+    Specs,
+    Training,
+    Who,
+    divided,
+    pairs,
+)
+from costcalc.cli.output import Run, progress, put
+from costcalc.cli.output import show as show_
+from costcalc.errors import CostcalcError
+
+FOUND = 1
+SHORT = {"help_option_names": ["-h", "--help"]}
+IS_TERMINAL = sys.stdout.isatty() and sys.stderr.isatty()
+
+app = typer.Typer(
+    name="costcalc",
+    context_settings=SHORT,
+    rich_markup_mode="rich" if IS_TERMINAL else None,  # plain help in pipes: no escape codes in CI logs
+    pretty_exceptions_enable=False,
+    add_completion=True,
+)
+
+
+BUILD, JUDGE, HELP = "Look", "Judge", "Help"
+
+
+@app.callback(invoke_without_command=True)
+def costcalc(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="print versions and exit")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of a bug")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="no progress on stderr")] = False,
+) -> None:
+    """What a neural network costs before anyone trains or ships it, exactly.
+
+    costcalc compare naive reduced
+
+    costcalc budget googlenet --limit 1.5e9
+
+    costcalc show my_net.yaml --set classes=10
+    """
+    Run.debug, Run.quiet = debug, quiet
+    if version:
+        put(" · ".join(f"{name} {found or 'missing'}" for name, found in machine.versions().items()) + "\n")
+    elif context.invoked_subcommand is None:
+        put(context.get_help() + "\n")
+
+
+@app.command("list", rich_help_panel=BUILD)
+def list_(form: Form = AUTO, json: Json = False) -> None:
+    """The presets, with one line, MACs and parameters each."""
+    found = []
+    for name in spec.presets():
+        graph = spec.load(name)
+        found.append((graph, structure.whole(graph, formula.costs(graph))))
+    show_(views.presets(found), form, json)
+
+
+@app.command(rich_help_panel=BUILD)
+def show(
+    name: Spec,
+    by_layer: Annotated[bool, typer.Option("--layers", help="every layer instead of every block")] = False,
+    sets: Sets = None,
+    training: Training = False,
+    by: Who = By.trace,
+    metrics: Annotated[
+        str, typer.Option("--metrics", metavar="KEY,KEY", help=f"columns, of: {', '.join(views.METRICS)}")
+    ] = "",
+    source: Annotated[
+        bool, typer.Option("--spec", help="print the YAML itself, to start one's own from")
+    ] = False,
+    form: Form = AUTO,
+    json: Json = False,
+) -> None:
+    """What each block costs, with totals.
+
+    One row per block: type, output shape, params, MACs, share, activations.
+    """
+    if source:
+        if json or form != AUTO or sets or training or by_layer:
+            raise CostcalcError("--spec prints the YAML as it stands; leave out every other option")
+        put(spec.text(name))
+        return
+    keys = [key.strip() for key in metrics.split(",") if key.strip()]
+    views.metrics(keys)
+    costs = _costs(name, sets, training, by)
+    show_(costs.view(by_layer, keys), form, json, by)
+    _agreement([costs])
+
+
+@app.command(rich_help_panel=BUILD)
+def compare(
+    names: Specs,
+    sets: Sets = None,
+    training: Training = False,
+    by: Who = By.trace,
+    form: Form = AUTO,
+    json: Json = False,
+) -> None:
+    """Architectures side by side, block by block.
+
+    Blocks are paired by name; ratio and saving are against the first architecture.
+    """
+    if len(names) < 2:
+        raise CostcalcError("compare takes two specs or more, for example: costcalc compare naive reduced")
+    graphs = [spec.load(name, own, training) for name, own in zip(names, divided(names, sets), strict=True)]
+    with progress(f"counting {', '.join(names)}"):
+        compared = api.compare(*graphs, by=by.value)
+    show_(compared.view(), form, json, by)
+    _agreement(compared.costs)
+
+
+@app.command(rich_help_panel=JUDGE)
+def budget(
+    name: Spec,
+    limit: Annotated[
+        str | None, typer.Option("--limit", metavar="N", help="most MACs, as 1.5e9 or 1.5G")
+    ] = None,
+    params: Annotated[str | None, typer.Option("--params", metavar="N", help="most parameters")] = None,
+    activations: Annotated[
+        str | None, typer.Option("--activations", metavar="N", help="most activations")
+    ] = None,
+    peak: Annotated[
+        str | None, typer.Option("--peak-activations", metavar="N", help="most alive at once")
+    ] = None,
+    block: Annotated[
+        list[str] | None,
+        typer.Option("--block", metavar="NAME[:METRIC]=N", help="limit on one block, on MACs unless METRIC"),
+    ] = None,
+    sets: Sets = None,
+    training: Training = False,
+    by: Who = By.trace,
+    form: Form = AUTO,
+    json: Json = False,
+) -> None:
+    """Is it within the limits? Exit 0 if it is, 1 if not."""
+    graph = spec.load(name, pairs(sets, "--set", "PATH=VALUE"), training)
+    blocks = pairs(block, "--block", "NAME=LIMIT")
+    with progress(f"counting {name}"):
+        found = api.budget(
+            graph,
+            limit,
+            params=params,
+            activations=activations,
+            peak_activations=peak,
+            blocks=blocks,
+            by=by.value,
+        )
+    show_(found.view(), form, json, by)
+    _agreement([found.costs])
+    _exit(found.passed)
+
+
+@app.command(rich_help_panel=JUDGE)
+def check(
+    name: Spec, sets: Sets = None, training: Training = False, form: Form = AUTO, json: Json = False
+) -> None:
+    """Do three counts agree, layer by layer?
+
+    The closed form, the fvcore trace and torch's FlopCounterMode; and the published figures. Exit 1 if not.
+    """
+    graph = spec.load(name, pairs(sets, "--set", "PATH=VALUE"), training)
+    with progress(f"tracing {name}"):
+        found = api.check(graph)
+    show_(found.view(), form, json, By.trace)
+    _exit(found.passed)
+
+
+@app.command(rich_help_panel=JUDGE)
+def claims(
+    id: Claimed = "",
+    paper: Annotated[
+        str,
+        typer.Option("--paper", metavar="KEY", help="of one publication, such as googlenet or rethinking"),
+    ] = "",
+    of: Annotated[str, typer.Option("--of", metavar="PRESET", help="that rest on one preset")] = "",
+    verdict: Annotated[
+        str, typer.Option("--verdict", metavar="WORDS", help="such as confirmed or wrong")
+    ] = "",
+    form: Form = AUTO,
+    json: Json = False,
+) -> None:
+    """Which published numbers are right, rounded or wrong.
+
+    One line each; with an ID its derivation. Exit 1 if a verdict on record no longer follows.
+    """
+    if id and (paper or of or verdict):
+        raise CostcalcError("an ID names one claim; leave out --paper, --of and --verdict")
+    if id:
+        derived = api.claim(id)
+        show_(derived.view(), form, json, By.formula)
+        _exit(derived.verdict.passed)
+        return
+    with progress("judging claims"):
+        found = api.claims(paper, of, verdict)
+    show_(found.view(), form, json, By.formula)
+    _exit(found.passed)
+
+
+@app.command("formula", rich_help_panel=BUILD)
+def formula_(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="a preset, a YAML file, a block or a layer kind")
+    ],
+    symbols: Annotated[
+        str,
+        typer.Option("--symbols", metavar="d,k", help="parameters to keep as symbols; d=2*h says d is even"),
+    ] = "",
+    sets: Sets = None,
+    latex: Annotated[bool, typer.Option("--latex", help="formulas in LaTeX")] = False,
+    form: Form = AUTO,
+    json: Json = False,
+) -> None:
+    """The closed form in its parameters, in symbols.
+
+    Derived from the code that counts, and held against plain counts.
+    """
+    with progress(f"deriving {name}"):
+        found = api.closed_form(name, symbols, latex=latex, settings=pairs(sets, "--set", "PATH=VALUE"))
+    show_(found.view(), form, json, By.formula)
+
+
+@app.command(rich_help_panel=HELP)
+def kinds(form: Form = AUTO, json: Json = False) -> None:
+    """What may stand behind `kind:` in a spec, with fields."""
+    kinds_ = [(kind, "layer", layers.fields(kind), layers.summary(kind)) for kind in layers.KINDS]
+    blocks = [(name, "block", *spec.signature(name)) for name in spec.shipped_blocks()]
+    show_(views.kinds([*kinds_, *blocks]), form, json)
+
+
+@app.command("schema", rich_help_panel=HELP)
+def schema_(
+    kind: Annotated[str, typer.Argument(metavar="COMMAND", help="whose JSON output; none lists them")] = "",
+) -> None:
+    """The JSON Schema of a command's --json output."""
+    put(schema.text(kind) if kind else "\n".join(schema.KINDS) + "\n")
+
+
+@app.command(rich_help_panel=HELP)
+def doctor(form: Form = AUTO, json: Json = False) -> None:
+    """Versions, devices, what is missing.
+
+    Says how to get it; exit 3 if something required is missing.
+    """
+    entries, passed = machine.examine()
+    show_(views.doctor(entries, passed), form, json)
+    if not passed:
+        raise typer.Exit(3)
+
+
+def _costs(name: str, sets: Sequence[str] | None, training: bool, by: By) -> api.Costs:
+    graph = spec.load(name, pairs(sets, "--set", "PATH=VALUE"), training)
+    with progress(f"counting {name}"):
+        return api.costs(graph, by.value)
+
+
+def _agreement(found: Sequence[api.Costs]) -> None:
+    """Exit 1 where trace and closed form differ; the view's notes say where."""
+    _exit(not any(cost.disagreements for cost in found))
+
+
+def _exit(passed: bool) -> None:
+    if not passed:
+        raise typer.Exit(FOUND)

@@ -1,0 +1,189 @@
+"""Claims as grids: all of them a line each, or one with its derivation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
+from costcalc import printed, units
+from costcalc.records import Cell, ClaimVerdict, Column, Grid, Marked, ReadingVerdict, View
+from costcalc.views.metrics import CONVENTION
+
+# how an outcome reads in a table
+OUTCOMES = {
+    "exact": "exact",
+    "bound kept": "bound kept",
+    "rounded": "rounds to it",
+    "truncated": "cut off to it",
+    "within": "within tolerance",
+    "off": "off",
+}
+
+
+def claims(verdicts: Sequence[ClaimVerdict], cited: Mapping[str, str], meanings: Mapping[str, str]) -> View:
+    """One row per claim; below, how many came out how, and what the words mean."""
+    columns = (
+        Column("id", "claim", "name"),
+        Column("claim", "what is claimed", "text"),
+        Column("publication", "by", "text", {key: _author(cite) for key, cite in cited.items()}),
+        Column("where", "where", "text"),
+        Column("published", "published", "figure"),
+        Column("exact", "exact", "figure"),
+        Column("verdict", "verdict", "text"),
+    )
+    rows = tuple(
+        (
+            verdict.claim.id,
+            verdict.claim.text,
+            verdict.claim.publication,
+            verdict.claim.where,
+            *_headline(verdict),
+            _worded(verdict),
+        )
+        for verdict in verdicts
+    )
+    passed = all(verdict.passed for verdict in verdicts)
+    counted = Counter(verdict.claim.verdict for verdict in verdicts)
+    facts: dict[str, Cell] = {"count": len(rows), "passed": passed}
+    words = tuple(f"{word}: {meaning}." for word, meaning in meanings.items() if word in counted)
+    grid = Grid("claims", "published claims", columns, rows)
+    return View("claims", (grid,), facts, (*words, CONVENTION), _concluded(verdicts, counted), passed)
+
+
+def _author(cite: str) -> str:
+    """``"Szegedy et al. 2015, Going Deeper …"`` → ``"Szegedy et al. 2015"``."""
+    return cite.partition(",")[0]
+
+
+def _headline(verdict: ClaimVerdict) -> tuple[Cell, Cell]:
+    """Of several readings the one that decides: the first that is off, else the first printed."""
+    shown = [found for found in verdict.readings if found.outcome is not None] or [*verdict.readings]
+    if not shown:
+        return None, None
+    first = next((found for found in shown if found.outcome == printed.OFF), shown[0])
+    return first.reading.published or None, _exact(first)
+
+
+def _exact(found: ReadingVerdict) -> Cell:
+    return found.exact if isinstance(found.exact, str) else Marked(found.exact, found.reading.mark)
+
+
+def _worded(verdict: ClaimVerdict) -> str:
+    """The verdict, or that it no longer follows."""
+    if verdict.passed:
+        return verdict.claim.verdict
+    return f"recorded as {verdict.claim.verdict}; now {' or '.join(verdict.following)}"
+
+
+def _concluded(verdicts: Sequence[ClaimVerdict], counted: Mapping[str, int]) -> tuple[str, ...]:
+    listed = ", ".join(f"{times} {word}" for word, times in counted.items())
+    odd = [verdict.claim.id for verdict in verdicts if not verdict.passed]
+    lines = [f"{len(verdicts)} claims: {listed}."]
+    if odd:
+        lines.append(f"The verdict on record no longer follows: {', '.join(odd)}.")
+    return tuple(lines)
+
+
+def claim(verdict: ClaimVerdict, cited: Mapping[str, str], meanings: Mapping[str, str]) -> View:
+    """One claim: every reading with numbers filled in, and the quantities and presets it rests on."""
+    told = verdict.claim
+    grids = tuple(grid for grid in (_readings(verdict), _derivation(verdict), _rests(verdict)) if grid.rows)
+    by = cited.get(told.publication, told.publication)
+    notes = [f"Source: {by}{f', {told.where}' if told.where else ''}."]
+    notes += (
+        [f"Repeated in: {', '.join(cited.get(key, key) for key in told.repeated)}."] if told.repeated else []
+    )
+    notes += [told.note] if told.note else []
+    notes += [
+        f"{found.reading.label}: {found.reading.note}." for found in verdict.readings if found.reading.note
+    ]
+    facts: dict[str, Cell] = {
+        "id": told.id,
+        "claim": told.text,
+        "publication": told.publication,
+        "where": told.where,
+        "verdict": told.verdict,
+        "passed": verdict.passed,
+    }
+    summary = (f"{told.id}: {told.text}.", f"{_worded(verdict).upper()}: {meanings[told.verdict]}.")
+    return View("claim", grids, facts, (*notes, CONVENTION), summary, verdict.passed)
+
+
+def _readings(verdict: ClaimVerdict) -> Grid:
+    columns = (
+        Column("reading", "reading", "name"),
+        Column("published", "published", "figure"),
+        Column("exact", "exact", "figure"),
+        Column("deviation", "off by", "percent"),
+        Column("outcome", "outcome", "text", OUTCOMES),
+    )
+    rows = tuple(
+        (
+            found.reading.label,
+            found.reading.published or None,
+            _exact(found),
+            _deviation(found),
+            found.outcome,
+        )
+        for found in verdict.readings
+    )
+    return Grid("readings", f"{verdict.claim.id}: {verdict.claim.text}", columns, rows)
+
+
+def _derivation(verdict: ClaimVerdict) -> Grid:
+    """Step by step: the arithmetic, the same with numbers filled in, and what comes out."""
+    columns = (Column("reading", "derivation", "name"), Column("step", "step", "text"))
+    rows = []
+    for found in verdict.readings:
+        symbols = f" with {found.reading.symbols}" if found.reading.symbols else ""
+        steps = dict.fromkeys((found.reading.exact, filled(found), _shown(_exact(found))))
+        names = [found.reading.label, *[""] * (len(steps) - 1)]
+        marks = ["", *["= "] * (len(steps) - 1)]
+        ends = [symbols, *[""] * (len(steps) - 1)]
+        rows += [(n, f"{m}{step}{e}") for n, m, step, e in zip(names, marks, steps, ends, strict=True)]
+    return Grid("derivation", "step by step", columns, tuple(rows))
+
+
+def _shown(exact: Cell) -> str:
+    return units.marked(exact.value, exact.mark) if isinstance(exact, Marked) else units.formula(str(exact))
+
+
+def filled(found: ReadingVerdict) -> str:
+    """The expression with every quantity replaced by its value."""
+    text = found.reading.exact
+    for quantity in sorted(found.quantities, key=lambda one: -len(one.text)):
+        text = text.replace(quantity.text, _valued(quantity.value))
+    return text
+
+
+def _valued(value: Fraction | str) -> str:
+    if isinstance(value, str):
+        return units.formula(value if value.replace("*", "").isalnum() else f"({value})")
+    return units.marked(value, "")
+
+
+def _deviation(found: ReadingVerdict) -> Cell:
+    if not isinstance(found.exact, Fraction) or not found.exact or not found.reading.published:
+        return None
+    read = printed.parse(found.reading.published)
+    return (read.value - found.exact) / found.exact if read.sort == "value" else None
+
+
+def _rests(verdict: ClaimVerdict) -> Grid:
+    """Every quantity once, with its spec and the command that shows it."""
+    found = {quantity.text: quantity for reading in verdict.readings for quantity in reading.quantities}
+    columns = (
+        Column("quantity", "rests on", "name"),
+        Column("value", "value", "figure"),
+        Column("shown", "shown by", "text"),
+    )
+    rows = tuple(
+        (
+            text,
+            quantity.value if isinstance(quantity.value, str) else Marked(quantity.value, ""),
+            f"costcalc show {quantity.spec}",
+        )
+        for text, quantity in found.items()
+    )
+    return Grid("quantities", "what it rests on", columns, rows)
