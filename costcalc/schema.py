@@ -43,7 +43,7 @@ KINDS: dict[str, dict[str, tuple[str, ...]]] = {
 }
 OPTIONAL: dict[str, dict[str, tuple[str, ...]]] = {
     "claim": {
-        "readings": ("reading", "published", "exact", "deviation", "outcome"),
+        "readings": ("reading", "published", "precision", "exact", "deviation", "outcome"),
         "derivation": ("reading", "step"),
         "quantities": ("quantity", "value", "shown"),
     },

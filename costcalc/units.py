@@ -129,6 +129,12 @@ def marked(value: Fraction, mark: str) -> str:
     return f"{float(value):,.1f}" if abs(value) >= 1000 else f"{float(value):.4g}"
 
 
+def step(value: Fraction, mark: str) -> str:
+    """A unit of precision in few digits: ``500``, ``0.005×``, ``0.5 %``."""
+    number = float(value * 100 if mark == "%" else value)
+    return f"{number:,.6g}{' %' if mark == '%' else mark}"
+
+
 def formula(text: str) -> str:
     """A formula as people write it: ``18*c**2*floor(d/2)**2`` → ``18·c²·⌊d/2⌋²``."""
     for word, left, right in (("floor", "⌊", "⌋"), ("sqrt", "√(", ")")):

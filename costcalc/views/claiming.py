@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from costcalc import printed, units
-from costcalc.records import Cell, ClaimVerdict, Column, Grid, Marked, ReadingVerdict, View
+from costcalc.records import Cell, ClaimVerdict, Column, Grid, Marked, Reading, ReadingVerdict, View
 from costcalc.views.metrics import CONVENTION
 
 # how an outcome reads in a table
@@ -114,6 +114,7 @@ def _readings(verdict: ClaimVerdict) -> Grid:
     columns = (
         Column("reading", "reading", "name"),
         Column("published", "published", "figure"),
+        Column("precision", "stated to", "text"),
         Column("exact", "exact", "figure"),
         Column("deviation", "off by", "percent"),
         Column("outcome", "outcome", "text", OUTCOMES),
@@ -122,6 +123,7 @@ def _readings(verdict: ClaimVerdict) -> Grid:
         (
             found.reading.label,
             found.reading.published or None,
+            _precision(found.reading),
             _exact(found),
             _deviation(found),
             found.outcome,
@@ -145,6 +147,20 @@ def _derivation(verdict: ClaimVerdict) -> Grid:
     return Grid("derivation", "step by step", columns, tuple(rows))
 
 
+def _precision(reading: Reading) -> str | None:
+    """What the printed digits leave open."""
+    if not reading.published or reading.symbols:
+        return None
+    read = printed.parse(reading.published)
+    if reading.within is not None:
+        return f"± {units.percent(reading.within)}"
+    if read.sort != "value":
+        return "a range" if read.last is not None else "a bound"
+    if reading.truncated:
+        return f"+ {units.step(read.unit, reading.mark)}"
+    return f"± {units.step(read.unit / 2, reading.mark)}"
+
+
 def _shown(exact: Cell) -> str:
     return units.marked(exact.value, exact.mark) if isinstance(exact, Marked) else units.formula(str(exact))
 
@@ -159,7 +175,7 @@ def filled(found: ReadingVerdict) -> str:
 
 def _valued(value: Fraction | str) -> str:
     if isinstance(value, str):
-        return units.formula(value if value.replace("*", "").isalnum() else f"({value})")
+        return units.formula(value if value.isidentifier() or value.isdigit() else f"({value})")
     return units.marked(value, "")
 
 
