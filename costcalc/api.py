@@ -257,16 +257,20 @@ class Derivation(Result):
 
 @dataclass(frozen=True, repr=False)
 class ClosedForm(Result):
-    """Formulas of a preset, file, block or layer kind; ``at`` and ``values`` are one setting of them."""
+    """Formulas of a preset, file, block or layer kind.
+
+    ``at`` and ``values`` are one setting of them; ``kept`` are parameters that stayed numbers.
+    """
 
     name: str
     expressions: Mapping[str, str]
     at: Mapping[str, int]
     values: Mapping[str, int]
+    kept: Mapping[str, int]
     latex: bool = False
 
     def view(self) -> View:
-        return views.formulas(self.name, self.expressions, self.at, self.values, self.latex)
+        return views.formulas(self.name, self.expressions, self.at, self.values, self.kept, self.latex)
 
 
 def _agreed(view: View, found: Sequence[Costs]) -> View:
@@ -301,42 +305,38 @@ def closed_form(
     """
     from costcalc import symbolic
 
-    build, defaults = _buildable(name, settings or {})
+    build, defaults, tied = _buildable(name, settings or {})
     assigned = symbolic.assigned(symbols) if symbols else {}
     for parameter in assigned:
         if parameter not in defaults:
             hint = did_you_mean(parameter, defaults) or f"; there are {', '.join(defaults) or 'none'}"
             raise CostcalcError(f"{shortened(name)} has no whole-number parameter '{parameter}'{hint}")
-    if not assigned:
-        assigned = symbolic.assigned(",".join(_some(name, symbolic.usable(build, defaults))))
-    found = symbolic.derive(build, assigned, defaults, FORMULATED)
+    if assigned:
+        found = symbolic.derive(build, assigned, defaults, FORMULATED)
+    else:
+        found = symbolic.derive_all(build, defaults, FORMULATED, tied)
     written = {key: symbolic.written(expr, latex) for key, expr in found.expressions.items()}
-    return ClosedForm(name, written, found.at, found.values, latex)
-
-
-def _some(name: str, usable: Sequence[str]) -> Sequence[str]:
-    if not usable:
-        raise CostcalcError(f"{shortened(name)} declares no parameter that a formula could be in")
-    return usable
+    kept = {key: value for key, value in defaults.items() if key not in found.at}
+    return ClosedForm(name, written, found.at, found.values, kept, latex)
 
 
 def _buildable(
     name: str, settings: Mapping[str, str]
-) -> tuple[Callable[[Mapping[str, int]], Graph], dict[str, int]]:
-    """How to build what a name means with other parameters, and the parameters' own values."""
+) -> tuple[Callable[[Mapping[str, int]], Graph], dict[str, int], str]:
+    """How to build what a name means with other parameters, their own values, and the input's channels."""
     if spec.is_spec(name):
         declared = spec.parameters(name, settings)
         defaults = {key: value for key, value in declared.items() if is_whole(value)}
-        return lambda given: spec.load(name, {**settings, **given}), defaults
-    sizes, required = spec.arguments(name)
+        return lambda given: spec.load(name, {**settings, **given}), defaults, ""
     for key in settings:
-        raise CostcalcError(f"--set {key}: a block has symbols instead, for example --symbols {key}")
+        raise CostcalcError(f"--set {key}: a block has symbols instead, for example --symbols {key}=3*n")
+    sizes, required = spec.arguments(name)
 
     def build(given: Mapping[str, int]) -> Graph:
         values = {**sizes, **required, **given}
         return spec.alone(name, {key: values[key] for key in required}, [values[key] for key in sizes])
 
-    return build, {**sizes, **required}
+    return build, {**sizes, **required}, next(iter(sizes))
 
 
 def _limited(metric: str) -> str:

@@ -48,6 +48,8 @@ def evaluate(
             negative: T = -walk(node.operand)  # type: ignore[operator]
             return negative
         if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+            if isinstance(node.op, ast.Pow) and _is_huge(node.right):
+                raise Misfit(f"{shortened(text)}: an exponent should be a whole number up to {MAX_EXPONENT}")
             combined: T = _combined(node.op, walk(node.left), walk(node.right), text)
             return combined
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and len(node.args) == 1:
@@ -69,12 +71,16 @@ def _tree(text: str) -> ast.expr:
 
 
 def _combined(op: ast.operator, left: Any, right: Any, text: str) -> Any:
-    if isinstance(op, ast.Pow) and isinstance(right, Fraction) and abs(right) > MAX_EXPONENT:
-        raise Misfit(f"{shortened(text)}: an exponent is beyond {MAX_EXPONENT}")
-    try:
-        return _OPERATORS[type(op)](left, right)
-    except ZeroDivisionError:
-        raise Misfit(f"{shortened(text)} divides by zero") from None
+    if isinstance(op, (ast.Div, ast.FloorDiv)) and right == 0:
+        raise Misfit(f"{shortened(text)} divides by zero")
+    return _OPERATORS[type(op)](left, right)
+
+
+def _is_huge(exponent: ast.expr) -> bool:
+    """Whether an exponent is anything but a small number."""
+    return not (
+        isinstance(exponent, ast.Constant) and type(exponent.value) is int and exponent.value <= MAX_EXPONENT
+    )
 
 
 def _hint(name: str, names: Mapping[str, object]) -> str:

@@ -8,6 +8,7 @@ plain count at other values before it is shown.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import Any
@@ -67,10 +68,19 @@ def _operation(name: str, combine: Callable[[Any, Any], Any]) -> None:
     setattr(Symbolic, name.replace("__", "__r", 1), mirrored)
 
 
+def _floored(left: sympy.Expr, right: sympy.Expr) -> sympy.Expr:
+    """``(h - 1)//2`` as ``floor((h + 1)/2) - 1``: with whole numbers taken out, formulas stay short."""
+    constant, rest = left.as_coeff_Add()
+    if not (constant.is_Integer and right.is_Integer):
+        return sympy.floor(left / right)
+    whole, over = divmod(constant, right)
+    return whole + sympy.floor((rest + over) / right)
+
+
 _operation("__add__", lambda left, right: left + right)
 _operation("__sub__", lambda left, right: left - right)
 _operation("__mul__", lambda left, right: left * right)
-_operation("__floordiv__", lambda left, right: sympy.floor(left / right))
+_operation("__floordiv__", _floored)
 _operation("__mod__", sympy.Mod)
 
 
@@ -138,7 +148,7 @@ def derive(
         listed = ", ".join(f"{name}={expr}" for name, expr in symbols.items())
         raise CostcalcError(f"hardly any values of {listed} make a valid graph; choose other symbols")
     first, *others = settings
-    graph = build({name: Symbolic(first.given[name], expr) for name, expr in symbols.items()})
+    graph = _on_symbols(build, {name: Symbolic(first.given[name], expr) for name, expr in symbols.items()})
     found = {key: shortest(of(quantity(graph))) for key, quantity in quantities.items()}
     for setting in (first, *others):
         for key, quantity in quantities.items():
@@ -147,6 +157,63 @@ def derive(
                     f"{key} is no one expression of {', '.join(symbols)}; leave one of them a number"
                 )
     return Derived(found, first.given, {key: quantity(first.graph) for key, quantity in quantities.items()})
+
+
+def _on_symbols(build: Build, given: Mapping[str, Symbolic]) -> Graph:
+    try:
+        return build(given)
+    except CostcalcError:
+        listed = ", ".join(given)
+        raise CostcalcError(
+            f"of {listed} one decides how often something is repeated; that cannot be a symbol"
+        ) from None
+
+
+def derive_all(
+    build: Build, defaults: Mapping[str, int], quantities: Mapping[str, Quantity], tied: str = ""
+) -> Derived:
+    """The closed form in every parameter that can be a symbol.
+
+    Those stay numbers that decide how often something is repeated, or are rounded at every stage.
+    ``tied`` is one that may have to follow another, as an identity shortcut wants it.
+    """
+    symbols = {name: _symbol(name) for name in _usable(build, defaults)}
+    if not symbols:
+        raise CostcalcError("there is no whole-number parameter that a formula could be in")
+    ties = [
+        {**symbols, tied: times * _symbol(name)}
+        for name in symbols
+        for times in (1, 4)
+        if tied in symbols and name != tied
+    ]
+    found = _first(build, [symbols, *ties], defaults, quantities)
+    rounded = {name for expr in found.expressions.values() for name in _nested(expr)}
+    rest = {name: symbol for name, symbol in symbols.items() if name not in rounded}
+    return derive(build, rest, defaults, quantities) if rounded and rest else found
+
+
+def _first(
+    build: Build,
+    attempts: Sequence[Assigned],
+    defaults: Mapping[str, int],
+    quantities: Mapping[str, Quantity],
+) -> Derived:
+    """The closed form in the first of several choices of symbols that will do."""
+    *others, last = attempts
+    for symbols in others:
+        with suppress(CostcalcError):
+            return derive(build, symbols, defaults, quantities)
+    return derive(build, last, defaults, quantities)
+
+
+def _nested(expr: sympy.Expr) -> set[str]:
+    """The symbols that are rounded down again and again, as a grid is by every stage."""
+    return {
+        str(symbol)
+        for floor in expr.atoms(sympy.floor)
+        if any(inner.has(sympy.floor) for inner in floor.args)
+        for symbol in floor.free_symbols
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +247,7 @@ def _candidates(name: str, defaults: Mapping[str, int], shift: int) -> Sequence[
     return TRIED[: len(TRIED) - shift % 3]
 
 
-def usable(build: Build, defaults: Mapping[str, int]) -> list[str]:
+def _usable(build: Build, defaults: Mapping[str, int]) -> list[str]:
     """The parameters that can be symbols: not those that decide how often something is repeated."""
     found = []
     for name, value in defaults.items():

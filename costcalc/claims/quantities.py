@@ -14,8 +14,9 @@ from functools import cache, partial
 
 from costcalc import expression, formula, spec, structure
 from costcalc.errors import Misfit, did_you_mean, shortened
-from costcalc.graph import Graph, Node
-from costcalc.records import Cost, CostTable, Part, Quantity
+from costcalc.graph import Graph
+from costcalc.layers import KINDS
+from costcalc.records import Cost, Part, Quantity
 
 _CALL = re.compile(r"\b([a-z_]+)\(([^()]*)\)")
 SYMBOLIC_FUNCTIONS = ("sqrt", "floor")  # calls that are no quantities
@@ -50,19 +51,21 @@ def _inside(graph: Graph, target: Target) -> list[bool]:
         and target.word in ("", node.layer.kind)
         for node in graph.nodes
     ]
+    if target.word and target.word not in KINDS:
+        raise Misfit(f"no layer kind {shortened(target.word)}{did_you_mean(target.word, KINDS)}")
     if target.block and not any(found) and not target.word:
-        hint = did_you_mean(target.block, [*graph.groups, *(node.name for node in graph.nodes)])
-        raise Misfit(f"'{target.spec}' has no block {shortened(target.block)}{hint}")
+        raise _no_block(graph, target)
     return found
 
 
+def _no_block(graph: Graph, target: Target) -> Misfit:
+    hint = did_you_mean(target.block, [*graph.groups, *(node.name for node in graph.nodes)])
+    return Misfit(f"'{target.spec}' has no block {shortened(target.block)}{hint}")
+
+
 def _structure(of: Callable[[Part], int], graph: Graph, target: Target) -> int:
-    table = _table(graph)
+    table = formula.costs(graph)
     return of(structure.part(graph, table, target.block) if target.block else structure.whole(graph, table))
-
-
-def _table(graph: Graph) -> CostTable:
-    return formula.costs(graph)
 
 
 def _given(axis: int, graph: Graph, target: Target) -> int:
@@ -82,12 +85,8 @@ def _taken(axis: int, graph: Graph, target: Target) -> int:
 
 def _field(graph: Graph, target: Target) -> int | Fraction:
     """A hyper-parameter of a layer; of a square pair one side."""
-    value = getattr(_node(graph, target).layer, target.word)
+    value = getattr(graph.node(target.block).layer, target.word)
     return value[0] if isinstance(value, tuple) else Fraction(str(value))
-
-
-def _node(graph: Graph, target: Target) -> Node:
-    return graph.node(target.block)
 
 
 def _sided(part: Part) -> int:
@@ -176,7 +175,11 @@ def _measure(call: str, target: Target) -> Callable[[Graph], int]:
 
 @cache
 def _exact(call: str, target: Target) -> Fraction:
-    return Fraction(QUANTITIES[call.partition("(")[0]](_graph(target.spec), target))
+    graph, measure = _graph(target.spec), QUANTITIES[call.partition("(")[0]]
+    try:
+        return Fraction(measure(graph, target))
+    except KeyError:
+        raise _no_block(graph, target) from None
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 from costcalc.errors import CostcalcError, Place, Problem, did_you_mean, shortened
@@ -33,8 +34,8 @@ __all__ = [
 
 MAX_BASES = 8
 _ALONE = "block"  # what a kind is called where it stands by itself
-_INPUTS: tuple[dict[str, int], ...] = ({"c_in": 64, "h": 32, "w": 32}, {"f_in": 64})  # of such a one
-_ARGUMENT = 4  # a required field of such a one
+_INPUTS: tuple[dict[str, int], ...] = ({"f_in": 64}, {"c_in": 64, "h": 32, "w": 32})  # of such a one
+_ARGUMENTS = (4, 16, 64)  # required fields of such a one; an identity shortcut wants as many channels
 
 
 def load(name: str, overrides: Mapping[str, str | int] | None = None, training: bool = False) -> Graph:
@@ -86,8 +87,8 @@ def arguments(kind: str) -> tuple[dict[str, int], dict[str, int]]:
     else:
         block = find_block(kind, {})
         required = [name for name, default in (block.args if block else {}).items() if default is None]
-    given = dict.fromkeys(required, _ARGUMENT)
-    for sizes in _INPUTS:
+    for sizes, value in product(_INPUTS, _ARGUMENTS):
+        given = dict.fromkeys(required, value)
         try:
             alone(kind, given, tuple(sizes.values()))
         except CostcalcError as error:

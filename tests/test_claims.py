@@ -1,0 +1,243 @@
+"""Every claim: its verdict follows, its figures are the reference's, and nothing else would do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+import yaml
+
+from costcalc import api, claims, printed, spec, structure
+from costcalc.claims import quantities, verdicts
+from costcalc.errors import CostcalcError, Misfit
+from costcalc.layers.linear import Conv
+from costcalc.records import Claim, ClaimVerdict, Reading
+
+ALL = {claim.id: claim for claim in claims.all_claims()}
+REFERENCE = yaml.safe_load((Path(__file__).parent / "data/claims.yaml").read_text())
+PUBLICATIONS = claims.cited()
+
+
+def judged(id: str) -> ClaimVerdict:
+    return claims.judged(ALL[id])
+
+
+@pytest.mark.parametrize("id", ALL)
+def test_the_verdict_on_record_follows(id: str) -> None:
+    found = judged(id)
+    assert found.passed, (found.claim.verdict, found.following)
+
+
+@pytest.mark.parametrize("id", ALL)
+def test_a_verdict_that_does_not_follow_is_a_finding(id: str) -> None:
+    found = judged(id)
+    for verdict in claims.verdicts.meanings():
+        other = replace(found, claim=replace(found.claim, verdict=verdict))
+        assert other.passed == (verdict in found.following)
+    assert len(found.following) < len(claims.verdicts.meanings()) - 2
+
+
+@pytest.mark.parametrize("id", REFERENCE)
+def test_exact_values_are_those_of_the_reference(id: str) -> None:
+    found = judged(id)
+    exact = {reading.exact for reading in found.readings}
+    exact |= {quantity.value for reading in found.readings for quantity in reading.quantities}
+    missing = [value for value in REFERENCE[id]["exact"] if Fraction(value) not in exact]
+    assert missing == []
+
+
+@pytest.mark.parametrize("id", REFERENCE)
+def test_published_values_are_those_of_the_reference(id: str) -> None:
+    read = {
+        printed.parse(reading.published).value
+        for reading in ALL[id].readings
+        if reading.published and not reading.symbols
+    }
+    missing = [value for value in REFERENCE[id]["published"] if Fraction(str(value)) not in read]
+    assert missing == []
+
+
+def test_there_are_no_fewer_claims_than_the_sources_have() -> None:
+    assert len(REFERENCE) == 83
+    assert REFERENCE.keys() <= ALL.keys()
+
+
+@pytest.mark.parametrize("id", ALL)
+def test_every_claim_says_what_where_and_why(id: str) -> None:
+    claim = ALL[id]
+    assert claim.publication in PUBLICATIONS
+    assert set(claim.repeated) <= PUBLICATIONS.keys()
+    assert claim.verdict in claims.verdicts.meanings()
+    assert 0 < len(claim.text) <= 100
+    assert claim.note or claim.verdict.startswith(("confirmed", "derived"))
+    labels = [reading.label for reading in claim.readings]
+    assert all(labels)
+    assert len(set(labels)) == len(labels)
+
+
+@pytest.mark.parametrize("id", [id for id, claim in ALL.items() if any(r.published for r in claim.readings)])
+def test_another_published_figure_comes_out_otherwise(id: str) -> None:
+    """Every figure that holds stops holding when it is printed half as large again."""
+    for found in judged(id).readings:
+        reading = found.reading
+        if found.outcome not in ("exact", *printed.TO_PRECISION) or reading.symbols or not found.exact:
+            continue
+        larger = printed.parse(reading.published).value * 3 / 2
+        other = printed.Printed("value", larger, printed.parse(reading.published).unit / 10)
+        assert printed.judged(other, found.exact, reading.truncated, reading.within) == printed.OFF
+
+
+@pytest.mark.parametrize("key", PUBLICATIONS)
+def test_every_publication_is_used(key: str) -> None:
+    assert any(key in (claim.publication, *claim.repeated) for claim in ALL.values())
+
+
+def test_every_figure_of_a_preset_is_a_claim() -> None:
+    shown = {(reading.exact, reading.published) for claim in ALL.values() for reading in claim.readings}
+    for preset in spec.presets():
+        for figure in spec.load(preset).about.figures:
+            target = preset if figure.target == "total" else f"{preset}:{figure.target}"
+            assert (f"{figure.metric}({target})", figure.published) in shown
+
+
+def test_table_1_of_googlenet_row_by_row() -> None:
+    rows = {found.reading.label: found for found in judged("G02").readings}
+    table = spec.load("googlenet").about.figures
+    for figure in table:
+        if figure.source.endswith("Table 1"):
+            assert rows[f"{figure.target} {figure.metric}"].reading.published == figure.published
+    off = {label for label, found in rows.items() if found.outcome == "off"}
+    assert {"inception_4c weights", "inception_5a macs", "inception_5a weights"} <= off
+    assert not {"conv1 macs", "conv1 weights", "conv2 weights", "linear weights"} & off
+
+
+def test_a_changed_count_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = Conv.weights
+    quantities._exact.cache_clear()
+    monkeypatch.setattr(Conv, "weights", lambda self, *xs: 2 * right(self, *xs))
+    try:
+        assert not claims.judged(ALL["G01"]).passed
+    finally:
+        quantities._exact.cache_clear()
+
+
+def made(published: str, exact: str, verdict: str = "confirmed", **more: object) -> ClaimVerdict:
+    readings = (Reading("a", published, exact),)
+    return claims.judged(replace(Claim("T", "t", "p", "", (), verdict, readings, ""), **more))  # type: ignore[arg-type]
+
+
+RULES = [
+    ([("2", "2")], "confirmed"),
+    ([(">1", "2")], "confirmed"),
+    ([("2.0", "2.04")], "confirmed to the stated precision"),
+    ([("2.0", "2.04"), ("2", "2")], "confirmed to the stated precision"),
+    ([("2", "2"), ("3", "2")], "depends on the variant"),
+    ([("3", "2"), ("3", "1")], "over-stated"),
+    ([("3", "4")], "wrong"),
+    ([("3", "4")], "not reproducible"),
+    ([("", "4")], "derived"),
+    ([], "not a cost claim"),
+]
+NOT = [
+    ([("2.0", "2.04")], "confirmed"),
+    ([("2", "2")], "confirmed to the stated precision"),
+    ([("3", "2"), ("3", "1")], "depends on the variant"),
+    ([("3", "2"), ("3", "4")], "over-stated"),
+    ([("2", "2"), ("3", "2")], "over-stated"),
+    ([("2", "2")], "wrong"),
+    ([("2", "2")], "not reproducible"),
+    ([("2", "2")], "derived"),
+]
+
+
+@pytest.mark.parametrize(("figures", "verdict"), RULES + NOT)
+def test_rules(figures: list[tuple[str, str]], verdict: str) -> None:
+    readings = tuple(Reading(str(index), *pair) for index, pair in enumerate(figures))
+    found = claims.judged(Claim("T", "t", "p", "", (), verdict, readings, ""))
+    assert found.passed == ((figures, verdict) in RULES)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("macs(naive) - macs(reduced)", 175_415_296),
+        ("macs(naive@module=inception_4a)", 307_077_120),
+        ("weights(alexnet, linear) + weights(alexnet, conv) - weights(alexnet)", 0),
+        ("params(googlenet:linear)", 1_025_000),
+        ("biases(googlenet:linear)", 1000),
+        ("norm(googlenet-torchvision:conv1)", 128),
+        ("channels(googlenet:inception_3a)", 256),
+        ("channels_in(googlenet:inception_3a)", 192),
+        ("channels(googlenet:inception_3a.1x1.conv)", 64),
+        ("channels(googlenet)", 1000),
+        ("channels_in(googlenet)", 3),
+        ("side(googlenet:inception_3a)", 28),
+        ("side_in(googlenet:conv1)", 224),
+        ("side_in(googlenet:pool1)", 112),
+        ("layers(googlenet-caffe, conv)", 57),
+        ("depth(alexnet)", 8),
+        ("nonlinearities(conv3x3-pair)", 2),
+        ("receptive_field(conv3x3-pair)", 5),
+        ("field(alexnet:drop6, p)", Fraction(1, 2)),
+        ("field(alexnet:conv1.conv, kernel)", 11),
+        ("activations(conv5x5)", 100_352),
+        ("other_ops(conv5x5)", 50_176),
+        ("(34 - 4 * 8) ** 3 // 3", 2),
+        ("-1 + 2.5", Fraction(3, 2)),
+    ],
+)
+def test_quantities(text: str, value: Fraction | int) -> None:
+    assert quantities.evaluated(text)[0] == value
+
+
+def test_peak_activations_as_a_quantity() -> None:
+    graph = spec.load("googlenet")
+    whole = api.costs(graph, "formula").whole
+    assert quantities.evaluated("peak_activations(googlenet)")[0] == whole.structure.peak_activations
+    assert structure.whole(graph, api.costs(graph, "formula").table) == whole
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("mac(naive)", "did you mean 'macs'"),
+        ("macs(naive:3x4)", "no block '3x4'"),
+        ("depth(naive:3x4)", "no block '3x4'"),
+        ("channels(naive:3x4)", "no block '3x4'"),
+        ("weights(naive, con)", "did you mean 'conv'"),
+        ("macs(naive) +", "is not arithmetic"),
+        ("macs(naive) / 0", "divides by zero"),
+        ("macs(naive) / q", "unknown name 'q'"),
+        ("2 ** macs(naive)", "exponent"),
+        ("macs(naive) if 1 else 2", "is not arithmetic"),
+        ("1 + " * 200 + "1", "longer than"),
+        ("receptive_field(conv-1xn-nx1:a)", "is no square"),
+    ],
+)
+def test_broken_arithmetic_is_said(text: str, message: str) -> None:
+    with pytest.raises((Misfit, CostcalcError), match=message):
+        quantities.evaluated(text)
+
+
+def test_every_verdict_has_a_rule_or_nothing_to_judge() -> None:
+    assert claims.verdicts.meanings().keys() == {*verdicts.VERDICTS, *verdicts.UNPRINTED}
+    assert {claim.verdict for claim in ALL.values()} == claims.verdicts.meanings().keys()
+
+
+def test_filters() -> None:
+    wrong = api.claims(verdict="wrong")
+    assert {found.claim.verdict for found in wrong.verdicts} == {"wrong"}
+    assert wrong.passed
+    assert {found.claim.id for found in api.claims(of="alexnet").verdicts} >= {"G05", "A01"}
+    lecture = api.claims(paper="lecture")
+    assert {"L01", "L09"} <= {found.claim.id for found in lecture.verdicts}
+    for bad in ({"paper": "googelnet"}, {"of": "alexnett"}, {"verdict": "confirm"}):
+        with pytest.raises(CostcalcError, match="did you mean"):
+            api.claims(**bad)
+    with pytest.raises(CostcalcError, match="leave out a filter"):
+        api.claims(paper="lecture", of="xception")
+    with pytest.raises(CostcalcError, match="no claim 'Z99'"):
+        api.claim("Z99")
+    assert api.claim("g05").verdict.claim.id == "G05"
