@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from costcalc import api, formula, layers, machine, schema, spec, structure, views
+from costcalc import api, formula, layers, machine, schema, spec, views
 from costcalc.cli.options import (
     AUTO,
     By,
@@ -68,11 +68,8 @@ def costcalc(
 @app.command("list", rich_help_panel=BUILD)
 def list_(form: Form = AUTO, json: Json = False) -> None:
     """The presets, with one line, MACs and parameters each."""
-    found = []
-    for name in spec.presets():
-        graph = spec.load(name)
-        found.append((graph, structure.whole(graph, formula.costs(graph))))
-    show_(views.presets(found), form, json)
+    graphs = [spec.load(name) for name in spec.presets()]
+    show_(views.presets([(graph, formula.costs(graph).total) for graph in graphs]), form, json)
 
 
 @app.command(rich_help_panel=BUILD)

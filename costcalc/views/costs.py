@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from costcalc.graph import Graph
-from costcalc.records import Cell, Column, Grid, Part, View
+from costcalc.records import Cell, Column, Cost, Grid, Part, View
 from costcalc.views.metrics import CONVENTION, METRICS, SHOWN, Metric, metrics
 
 
@@ -50,7 +50,7 @@ def _sourced(graph: Graph) -> str:
     return f"Source: {graph.about.source}." if graph.about.source else ""
 
 
-def presets(parts: Sequence[tuple[Graph, Part]]) -> View:
+def presets(totals: Sequence[tuple[Graph, Cost]]) -> View:
     """One row per preset, by family."""
     columns = (
         Column("family", "family", "group"),
@@ -59,9 +59,9 @@ def presets(parts: Sequence[tuple[Graph, Part]]) -> View:
         Column("params", "params", "count"),
         Column("summary", "what it is", "text"),
     )
-    ordered = sorted(parts, key=lambda pair: (pair[0].about.family, pair[0].name))
+    ordered = sorted(totals, key=lambda pair: (pair[0].about.family, pair[0].name))
     rows = tuple(
-        (graph.about.family, graph.name, whole.cost.macs, whole.cost.params, graph.about.summary)
-        for graph, whole in ordered
+        (graph.about.family, graph.name, total.macs, total.params, graph.about.summary)
+        for graph, total in ordered
     )
     return View("list", (Grid("presets", "presets", columns, rows),), {"count": len(rows)}, (CONVENTION,))
