@@ -183,6 +183,11 @@ def _linear(inputs: Values, outputs: Values) -> Counter[str]:
     return Counter({MACS: macs, OTHER: _elements(outputs[0]) * _given(inputs[2])})
 
 
+def _product(inputs: Values, outputs: Values) -> Counter[str]:
+    """``bmm(a, b)``: a is [batch, rows, shared]."""
+    return Counter({MACS: _elements(outputs[0]) * _sizes(inputs[0])[2]})
+
+
 def _each(operations: int) -> Handle:
     """So many operations per output element."""
     return lambda inputs, outputs: Counter({OTHER: operations * _elements(outputs[0])})
@@ -217,10 +222,11 @@ PAID: dict[str, Handle] = {
     **_table("_convolution", _convolution),
     **_table("_convolution_mode", _convolution_mode),
     **_table("linear", _linear),
+    **_table("bmm", _product),
 }
 COUNTED_APART: dict[str, Handle] = {
     **_table("relu hardtanh leaky_relu elu gelu silu sigmoid tanh softplus", _each(1)),
-    **_table("hardswish hardsigmoid prelu add mul div pow", _each(1)),
+    **_table("hardswish hardsigmoid prelu add sub mul div pow", _each(1)),
     **_table("batch_norm", _each(2)),
     **_table("softmax", _each(3)),
     **_table("upsample_bilinear2d", _each(7)),
@@ -228,13 +234,13 @@ COUNTED_APART: dict[str, Handle] = {
     **_table("adaptive_avg_pool2d", _adaptive),
 }
 FREE: dict[str, Handle] = _table(
-    "cat flatten dropout channel_shuffle upsample_nearest2d squeeze view size pad Int", _free
+    "cat slice flatten dropout channel_shuffle upsample_nearest2d squeeze view size pad Int", _free
 )
 # fvcore passes over these without a word; here each is unknown until a kind needs it and a table names it
 PASSED_OVER = """
 ScalarImplicit __and__ arange bitwise_not chunk clamp clamp_ constant_pad_nd contiguous copy_ detach empty
 eq expand floor floor_divide full full_like gather ge gt index index_put_ masked_fill max narrow new_empty
-new_full new_zeros nonzero ones permute relu_ remainder reshape roll select slice split split_with_sizes stack
+new_full new_zeros nonzero ones permute relu_ remainder reshape roll select split split_with_sizes stack
 t to transpose type_as unbind unsqueeze unsqueeze_ zeros zeros_like
 """
 

@@ -53,6 +53,7 @@ CASES: dict[str, list[Case]] = {
         ),
         ({"out": 4, "kernel": 3, "dilation": [2, 3], "output_pad": [1, 0], "groups": 2}, [MAP]),
     ],
+    "rbf": [({"out": 7}, [VECTOR]), ({"out": 1}, [(3,)])],
     "linear": [({"out": 7}, [VECTOR]), ({"out": 3, "bias": False}, [(1,)])],
     "maxpool": [
         ({"kernel": 3, "stride": 2}, [MAP]),
@@ -75,6 +76,7 @@ CASES: dict[str, list[Case]] = {
     ],
     "prelu": [({}, [MAP]), ({"per_channel": True}, [MAP]), ({"per_channel": True}, [VECTOR])],
     "batchnorm": [({}, [MAP]), ({"affine": False}, [MAP]), ({}, [VECTOR]), ({"affine": False}, [VECTOR])],
+    "scale": [({}, [MAP]), ({"bias": False}, [MAP]), ({}, [VECTOR]), ({"bias": False}, [(1, 4, 4)])],
     "lrn": [({}, [MAP]), ({"size": 2}, [MAP]), ({"size": 9}, [(3, 2, 2)]), ({"size": 1}, [MAP])],
     "softmax": [({}, [MAP]), ({}, [VECTOR])],
     "dropout": [({"p": 0.25}, [MAP]), ({"p": 0}, [VECTOR])],
@@ -83,6 +85,11 @@ CASES: dict[str, list[Case]] = {
     "add": [({}, [MAP, MAP]), ({}, [VECTOR, VECTOR, VECTOR])],
     "multiply": [({}, [MAP, (6, 1, 1)]), ({}, [MAP, (1, 9, 13), MAP]), ({}, [VECTOR, (1,)])],
     "channel_shuffle": [({"groups": 3}, [MAP]), ({"groups": 1}, [MAP]), ({"groups": 6}, [MAP])],
+    "select": [
+        ({"channels": [0, 1, 5]}, [MAP]),
+        ({"channels": [4, 2]}, [MAP]),
+        ({"channels": [0]}, [(1, 3, 2)]),
+    ],
     "upsample": [
         ({"scale": 2}, [MAP]),
         ({"scale": [1, 3], "mode": "bilinear"}, [MAP]),

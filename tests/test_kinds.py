@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -43,6 +44,30 @@ def test_layers_are_frozen_and_final(kind: str) -> None:
         with pytest.raises(ValueError, match="frozen"):
             setattr(layer, name, 1)
     assert all(not issubclass(other, KINDS[kind]) for other in KINDS.values() if other is not KINDS[kind])
+
+
+@pytest.mark.parametrize(
+    ("channels", "message"),
+    [
+        ([6], "there is no channel 6; the input has 6, counted from 0"),
+        ([0, 9], "there is no channel 9"),
+        ([], "should be a list of channels like [0, 2], counted from 0, not []"),
+        (2, "should be a list of channels like [0, 2], counted from 0, not 2"),
+        ([-1], "should be a whole number from 0 to"),
+        ([1.5], "should be a whole number from 0 to"),
+        ([True], "should be a whole number from 0 to"),
+    ],
+)
+def test_channels_that_cannot_be_selected(channels: object, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        KINDS["select"].model_validate({"channels": channels}).output_shape((6, 9, 13))
+
+
+def test_distances_to_codes_are_squared() -> None:
+    module = KINDS["rbf"].model_validate({"out": 2}).module(torch, (3,))
+    module.codes.copy_(torch.tensor([[0.0, 0.0, 0.0], [1.0, -1.0, 2.0]]))
+    found = module(torch.tensor([[1.0, 2.0, 2.0], [1.0, -1.0, 2.0]]))
+    assert found.tolist() == [[9.0, 9.0], [6.0, 0.0]]
 
 
 RULES = ("output_shape", "weights", "biases", "norm", "macs", "other_ops")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -10,11 +11,13 @@ import pytest
 import yaml
 
 from costcalc import api, checks, formula, spec, structure, trace
+from costcalc.layers.shape import Select
 from costcalc.records import Figure
 
 DATA = Path(__file__).parent / "data"
 TOTALS = yaml.safe_load((DATA / "totals.yaml").read_text())
 MODULES = yaml.safe_load((DATA / "modules.yaml").read_text())
+LAYERS = yaml.safe_load((DATA / "layers.yaml").read_text())
 
 
 @pytest.mark.parametrize("name", spec.presets())
@@ -32,6 +35,17 @@ def test_totals(name: str) -> None:
     assert [total.weights, total.biases, total.norm, total.macs] == TOTALS[name]
 
 
+@pytest.mark.parametrize("name", LAYERS)
+def test_layer_by_layer(name: str) -> None:
+    graph = spec.load(name)
+    weighted = [
+        ["x".join(map(str, row.output_shape)), row.cost.weights, row.cost.macs]
+        for node, row in zip(graph.nodes, formula.costs(graph).rows, strict=True)
+        if node.layer.weighted
+    ]
+    assert weighted == LAYERS[name]
+
+
 def test_every_preset_has_a_reference() -> None:
     assert TOTALS.keys() == set(spec.presets())
 
@@ -40,7 +54,7 @@ def test_every_preset_has_a_reference() -> None:
 def test_every_preset_says_what_it_is(name: str) -> None:
     graph = spec.load(name)
     assert graph.name == name
-    assert graph.about.summary
+    assert 0 < len(graph.about.summary) <= 90
     assert graph.about.source
     assert graph.about.family
 
@@ -71,7 +85,23 @@ def test_a_part_costs_what_it_costs_in_the_whole() -> None:
         assert alone == structure.part(whole, table, f"inception_{module}").cost
 
 
-@pytest.mark.parametrize(("name", "depth"), [("googlenet", 23), ("googlenet-caffe", 22), ("alexnet", 8)])
+@pytest.mark.parametrize(
+    ("name", "depth"),
+    [
+        ("googlenet", 23),
+        ("googlenet-caffe", 22),
+        ("alexnet", 8),
+        ("vgg16", 16),
+        ("vgg19", 19),
+        ("resnet18", 18),
+        ("resnet50", 50),
+        ("resnet152", 152),
+        ("plain34", 34),
+        ("densenet121", 121),
+        ("inception-v3", 48),
+        ("lenet5-full", 5),
+    ],
+)
 def test_depth_in_weighted_layers(name: str, depth: int) -> None:
     graph = spec.load(name)  # the separable stem of the published one is two layers
     assert structure.whole(graph, formula.costs(graph)).structure.depth == depth
@@ -121,9 +151,66 @@ def test_auxiliary_heads_exist_only_in_training() -> None:
         assert trace.costs(trained).total == formula.costs(preset).total
 
 
-def test_ratios_of_the_papers() -> None:
-    def macs(name: str) -> int:
-        return formula.costs(spec.load(name)).total.macs
+def macs(name: str) -> int:
+    return formula.costs(spec.load(name)).total.macs
 
-    assert Fraction(macs("conv5x5"), macs("conv3x3-pair")) == Fraction(25, 18)
-    assert Fraction(macs("dense"), macs("bottleneck")) == 50
+
+@pytest.mark.parametrize(
+    ("one", "other", "ratio"),
+    [
+        ("dense", "bottleneck", Fraction(50)),
+        # Szegedy et al. 2016, section 3: 25/18, 33 % and 11 % cheaper; 1 - 2/n for n = 7
+        ("conv5x5", "conv3x3-pair", Fraction(25, 18)),
+        ("conv3x3", "conv1x3-3x1", Fraction(3, 2)),
+        ("conv3x3", "conv2x2-pair", Fraction(9, 8)),
+        ("conv-nxn", "conv-1xn-nx1", Fraction(7, 2)),
+        # Simonyan & Zisserman 2015, section 2.3: 81 % more
+        ("conv7x7", "conv3x3-triple", Fraction(49, 27)),
+    ],
+)
+def test_ratios_of_the_papers(one: str, other: str, ratio: Fraction) -> None:
+    assert Fraction(macs(one), macs(other)) == ratio
+    fields = [
+        structure.whole(graph, formula.costs(graph)).structure.receptive_field
+        for graph in (spec.load(one), spec.load(other))
+    ]
+    assert fields[0] == fields[1]
+
+
+@pytest.mark.parametrize("kernel", [1, 3, 5])
+@pytest.mark.parametrize("d", [34, 35])
+def test_grid_reductions(d: int, kernel: int) -> None:
+    """Szegedy et al. 2016, section 5, whose formulas are those of a 1×1 kernel."""
+    k = 48
+    settings = f"@d={d},k={k},kernel={kernel}"
+    assert macs(f"grid-conv-pool{settings}") == kernel**2 * 2 * d**2 * k**2
+    assert macs(f"grid-pool-conv{settings}") == kernel**2 * 2 * (d // 2) ** 2 * k**2
+    assert macs(f"grid-parallel{settings}") == kernel**2 * ((d - kernel) // 2 + 1) ** 2 * k**2
+
+
+@pytest.mark.parametrize(
+    ("settings", "total"),
+    [
+        ("width=24", 325_400_448),
+        ("width=16", 149_497_088),
+        ("width=8", 41_030_272),
+        ("size=192", 418_121_728),
+        ("size=160", 290_675_200),
+        ("size=128", 186_400_768),
+        ("width=16,size=160", 76_524_800),
+    ],
+)
+def test_mobilenet_thinner_and_smaller(settings: str, total: int) -> None:
+    """Howard et al. 2017, Tables 6, 7 and 9."""
+    assert macs(f"mobilenet-v1@{settings}") == total
+
+
+def test_connection_table_of_lenet() -> None:
+    """LeCun et al. 1998, Table I: 60 connections, each map of S2 seen by ten of C3, no two alike."""
+    graph = spec.load("lenet5")
+    table = [node.layer.channels for node in graph.nodes if isinstance(node.layer, Select)]
+    assert [len(sees) for sees in table] == [3] * 6 + [4] * 9 + [6]
+    assert Counter(channel for sees in table for channel in sees) == dict.fromkeys(range(6), 10)
+    assert len(set(table)) == 16
+    for index, sees in enumerate(table[:12]):
+        assert set(sees) == {(index + step) % 6 for step in range(len(sees))}

@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 from costcalc.errors import Misfit, shortened
 from costcalc.layers.window import Pad, Pair, Span
 from costcalc.records import Shape
+from costcalc.units import is_whole
 
 LARGEST = 2**24  # of any hyper-parameter; published networks stay below 2**18
 TorchModule = Any  # torch is an argument here, so its types cannot be named
@@ -97,14 +98,14 @@ def area(pair: Pair) -> int:
 
 
 def _whole(value: object, least: int) -> int:
-    if type(value) is int and least <= value <= LARGEST:
+    if is_whole(value) and least <= value <= LARGEST:
         return value
     raise Misfit(f"should be a whole number from {least} to {LARGEST:,}, not {shortened(value)}")
 
 
 def _pair(value: object, least: int) -> Pair:
     parts = value if isinstance(value, (list, tuple)) else (value, value)
-    if len(parts) == 2 and all(type(part) is int and least <= part <= LARGEST for part in parts):
+    if len(parts) == 2 and all(is_whole(part) and least <= part <= LARGEST for part in parts):
         return parts[0], parts[1]
     raise Misfit(
         f"should be a whole number of at least {least}, or two as [height, width], not {shortened(value)}"
@@ -119,6 +120,12 @@ def _padding(value: object) -> Pad:
     return _pair(value, 0)
 
 
+def _indices(value: object) -> tuple[int, ...]:
+    if isinstance(value, (list, tuple)) and value:
+        return tuple(_whole(part, 0) for part in value)
+    raise Misfit(f"should be a list of channels like [0, 2], counted from 0, not {shortened(value)}")
+
+
 def _half(value: object) -> object:
     """An integer where a fraction is due is a fraction too (strict mode refuses it)."""
     return float(value) if type(value) is int else value
@@ -128,4 +135,5 @@ Size = Annotated[int, PlainValidator(lambda value: _whole(value, 1))]
 Steps = Annotated[Pair, PlainValidator(lambda value: _pair(value, 1))]
 Margin = Annotated[Pair, PlainValidator(lambda value: _pair(value, 0))]
 Padding = Annotated[Pad, PlainValidator(_padding)]
+Channels = Annotated[tuple[int, ...], PlainValidator(_indices)]
 Probability = Annotated[float, BeforeValidator(_half), Field(ge=0, lt=1)]

@@ -1,4 +1,4 @@
-"""Layers with weights: the convolutions and the fully connected layer.
+"""Layers that multiply and add: the convolutions, the fully connected layer and distances to codes.
 
 Each costs one multiply-add per weight product; a bias costs one other operation per output element.
 """
@@ -200,3 +200,37 @@ class Linear(Layer):
 
     def module(self, torch: Any, *xs: Shape) -> TorchModule:
         return torch.nn.Linear(xs[0][0], self.out, self.bias)
+
+
+class Rbf(Layer):
+    """Squared Euclidean distance of a vector to each of ``out`` fixed codes (LeCun et al. 1998, II-B).
+
+    The codes are given, not learnt: no params. One multiply-add per code element, the product of a
+    difference with itself; taking that difference is one other operation.
+    """
+
+    kind = "rbf"
+    out: Size
+
+    def output_shape(self, *xs: Shape) -> Shape:
+        if len(xs[0]) != 1:
+            raise Misfit(f"needs a vector [features], got {list(xs[0])}; put a flatten layer before it")
+        return (self.out,)
+
+    def macs(self, *xs: Shape) -> int:
+        return xs[0][0] * self.out
+
+    def other_ops(self, *xs: Shape) -> int:
+        return xs[0][0] * self.out
+
+    def module(self, torch: Any, *xs: Shape) -> TorchModule:
+        features, out = xs[0][0], self.out
+        module = torch.nn.Module()
+        module.register_buffer("codes", torch.zeros(out, features))
+
+        def forward(x: Any) -> Any:
+            apart = (x.view(-1, 1, features) - module.codes).view(-1, 1, features)
+            return torch.bmm(apart, apart.view(-1, features, 1)).view(-1, out)
+
+        module.forward = forward
+        return module

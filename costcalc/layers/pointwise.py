@@ -146,6 +146,39 @@ class BatchNorm(_Keep):
         return kind(xs[0][0], affine=self.affine)
 
 
+class Scale(_Keep):
+    """A learnt coefficient per channel, and a learnt bias (LeCun et al. 1998, section II-B: subsampling).
+
+    Other operations per element: the product, and the sum with the bias.
+    """
+
+    kind = "scale"
+    bias: bool = True
+
+    def weights(self, *xs: Shape) -> int:
+        return xs[0][0]
+
+    def biases(self, *xs: Shape) -> int:
+        return xs[0][0] if self.bias else 0
+
+    def other_ops(self, *xs: Shape) -> int:
+        return (2 if self.bias else 1) * prod(xs[0])
+
+    def module(self, torch: Any, *xs: Shape) -> TorchModule:
+        channels, *extent = xs[0]
+        spread = (channels, *(1 for _ in extent))
+        module = torch.nn.Module()
+        module.weight = torch.nn.Parameter(torch.ones(channels))
+        module.bias = torch.nn.Parameter(torch.zeros(channels)) if self.bias else None
+
+        def forward(x: Any) -> Any:
+            scaled = x * module.weight.view(spread)
+            return scaled if module.bias is None else scaled + module.bias.view(spread)
+
+        module.forward = forward
+        return module
+
+
 class Lrn(_Keep):
     """Local response normalisation over ``size`` neighbouring channels (Krizhevsky et al. 2012, 3.3).
 

@@ -1,4 +1,4 @@
-"""Layers that move or join values: flatten, concat, add, multiply, channel shuffle, upsampling."""
+"""Layers that move, choose or join values: flatten, concat, add, multiply, channels, upsampling."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from operator import add, mul
 from typing import Any, Literal
 
 from costcalc.errors import Misfit
-from costcalc.layers.base import Layer, Size, Steps, TorchModule, chw, divided
+from costcalc.layers.base import Channels, Layer, Size, Steps, TorchModule, chw, divided
 from costcalc.layers.window import Span
 from costcalc.records import Shape
 
@@ -106,6 +106,26 @@ class ChannelShuffle(Layer):
 
     def module(self, torch: Any, *xs: Shape) -> TorchModule:
         return torch.nn.ChannelShuffle(self.groups)
+
+
+class Select(Layer):
+    """The channels of a list, in its order: which maps a unit is connected to; copies, computes nothing.
+
+    Channels count from 0. Source: the connection table of C3, LeCun et al. 1998, Table I.
+    """
+
+    kind = "select"
+    channels: Channels
+
+    def output_shape(self, *xs: Shape) -> Shape:
+        have, height, width = chw(xs[0])
+        beyond = [channel for channel in self.channels if channel >= have]
+        if beyond:
+            raise Misfit(f"there is no channel {beyond[0]}; the input has {have}, counted from 0")
+        return (len(self.channels), height, width)
+
+    def module(self, torch: Any, *xs: Shape) -> Callable[..., Any]:
+        return lambda x: torch.cat([x[:, channel : channel + 1] for channel in self.channels], dim=1)
 
 
 class Upsample(Layer):
