@@ -11,8 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from costcalc import checks, comparison, formula, render, spec, structure, views
-from costcalc import claims as claims_
+from costcalc import checks, comparison, formula, publications, render, spec, structure, views
 from costcalc.errors import ENVIRONMENT, CostcalcError, Misfit, did_you_mean, shortened
 from costcalc.graph import Graph
 from costcalc.records import (
@@ -242,7 +241,7 @@ class Claims(Result):
         return self.passed
 
     def view(self) -> View:
-        return views.claims(self.verdicts, claims_.cited(), claims_.verdicts.meanings())
+        return views.claims(self.verdicts, publications.cited(), publications.verdicts.meanings())
 
 
 @dataclass(frozen=True, repr=False)
@@ -252,7 +251,7 @@ class Derivation(Result):
     verdict: ClaimVerdict
 
     def view(self) -> View:
-        return views.claim(self.verdict, claims_.cited(), claims_.verdicts.meanings())
+        return views.claim(self.verdict, publications.cited(), publications.verdicts.meanings())
 
 
 @dataclass(frozen=True, repr=False)
@@ -286,13 +285,13 @@ def claims(paper: str = "", of: str = "", verdict: str = "") -> Claims:
     ``paper`` is the key of a publication, ``of`` a preset that the claim rests on, ``verdict`` a
     verdict; each narrows the choice. Raises :class:`CostcalcError` for unknown words.
     """
-    found = claims_.chosen(paper, of, verdict)
-    return Claims(tuple(claims_.judged(claim) for claim in found))
+    found = publications.chosen(paper, of, verdict)
+    return Claims(tuple(publications.judged(claim) for claim in found))
 
 
 def claim(id: str) -> Derivation:
     """One claim with numbers filled in, step by step."""
-    return Derivation(claims_.judged(claims_.named(id)))
+    return Derivation(publications.judged(publications.named(id)))
 
 
 def closed_form(

@@ -226,6 +226,7 @@ class Quantity:
     text: str
     spec: str
     value: Fraction | str  # a formula where the reading is on symbols
+    terms: tuple[tuple[str, int], ...] = ()  # the layers that a sum is made of, without those of nothing
 
 
 @dataclass(frozen=True, slots=True)

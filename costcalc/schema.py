@@ -45,7 +45,7 @@ OPTIONAL: dict[str, dict[str, tuple[str, ...]]] = {
     "claim": {
         "readings": ("reading", "published", "precision", "exact", "deviation", "outcome"),
         "derivation": ("reading", "step"),
-        "quantities": ("quantity", "value", "shown"),
+        "quantities": ("quantity", "value", "terms", "shown"),
     },
     "check": {
         "disagreements": ("layer", "quantity"),

@@ -70,6 +70,8 @@ def _operation(name: str, combine: Callable[[Any, Any], Any]) -> None:
 
 def _floored(left: sympy.Expr, right: sympy.Expr) -> sympy.Expr:
     """``(h - 1)//2`` as ``floor((h + 1)/2) - 1``: with whole numbers taken out, formulas stay short."""
+    if right == 1:
+        return left
     constant, rest = left.as_coeff_Add()
     if not (constant.is_Integer and right.is_Integer):
         return sympy.floor(left / right)

@@ -132,7 +132,8 @@ def marked(value: Fraction, mark: str) -> str:
 def step(value: Fraction, mark: str) -> str:
     """A unit of precision in few digits: ``500``, ``0.005×``, ``0.5 %``."""
     number = float(value * 100 if mark == "%" else value)
-    return f"{number:,.6g}{' %' if mark == '%' else mark}"
+    shown = f"{number:,.0f}" if number == int(number) else f"{number:.6g}"
+    return f"{shown}{' %' if mark == '%' else mark}"
 
 
 def formula(text: str) -> str:

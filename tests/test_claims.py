@@ -9,19 +9,19 @@ from pathlib import Path
 import pytest
 import yaml
 
-from costcalc import api, claims, printed, spec, structure
-from costcalc.claims import quantities, verdicts
+from costcalc import api, printed, publications, spec, structure
 from costcalc.errors import CostcalcError, Misfit
 from costcalc.layers.linear import Conv
+from costcalc.publications import quantities, verdicts
 from costcalc.records import Claim, ClaimVerdict, Reading
 
-ALL = {claim.id: claim for claim in claims.all_claims()}
+ALL = {claim.id: claim for claim in publications.all_claims()}
 REFERENCE = yaml.safe_load((Path(__file__).parent / "data/claims.yaml").read_text())
-PUBLICATIONS = claims.cited()
+PUBLICATIONS = publications.cited()
 
 
 def judged(id: str) -> ClaimVerdict:
-    return claims.judged(ALL[id])
+    return publications.judged(ALL[id])
 
 
 @pytest.mark.parametrize("id", ALL)
@@ -33,10 +33,10 @@ def test_the_verdict_on_record_follows(id: str) -> None:
 @pytest.mark.parametrize("id", ALL)
 def test_a_verdict_that_does_not_follow_is_a_finding(id: str) -> None:
     found = judged(id)
-    for verdict in claims.verdicts.meanings():
+    for verdict in publications.verdicts.meanings():
         other = replace(found, claim=replace(found.claim, verdict=verdict))
         assert other.passed == (verdict in found.following)
-    assert len(found.following) < len(claims.verdicts.meanings()) - 2
+    assert len(found.following) < len(publications.verdicts.meanings()) - 2
 
 
 @pytest.mark.parametrize("id", REFERENCE)
@@ -69,7 +69,7 @@ def test_every_claim_says_what_where_and_why(id: str) -> None:
     claim = ALL[id]
     assert claim.publication in PUBLICATIONS
     assert set(claim.repeated) <= PUBLICATIONS.keys()
-    assert claim.verdict in claims.verdicts.meanings()
+    assert claim.verdict in publications.verdicts.meanings()
     assert 0 < len(claim.text) <= 100
     assert claim.note or claim.verdict.startswith(("confirmed", "derived"))
     labels = [reading.label for reading in claim.readings]
@@ -118,14 +118,14 @@ def test_a_changed_count_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     quantities._exact.cache_clear()
     monkeypatch.setattr(Conv, "weights", lambda self, *xs: 2 * right(self, *xs))
     try:
-        assert not claims.judged(ALL["G01"]).passed
+        assert not publications.judged(ALL["G01"]).passed
     finally:
         quantities._exact.cache_clear()
 
 
 def made(published: str, exact: str, verdict: str = "confirmed", **more: object) -> ClaimVerdict:
     readings = (Reading("a", published, exact),)
-    return claims.judged(replace(Claim("T", "t", "p", "", (), verdict, readings, ""), **more))  # type: ignore[arg-type]
+    return publications.judged(replace(Claim("T", "t", "p", "", (), verdict, readings, ""), **more))  # type: ignore[arg-type]
 
 
 RULES = [
@@ -155,7 +155,7 @@ NOT = [
 @pytest.mark.parametrize(("figures", "verdict"), RULES + NOT)
 def test_rules(figures: list[tuple[str, str]], verdict: str) -> None:
     readings = tuple(Reading(str(index), *pair) for index, pair in enumerate(figures))
-    found = claims.judged(Claim("T", "t", "p", "", (), verdict, readings, ""))
+    found = publications.judged(Claim("T", "t", "p", "", (), verdict, readings, ""))
     assert found.passed == ((figures, verdict) in RULES)
 
 
@@ -213,7 +213,7 @@ def test_peak_activations_as_a_quantity() -> None:
         ("2 ** macs(naive)", "exponent"),
         ("macs(naive) if 1 else 2", "is not arithmetic"),
         ("1 + " * 200 + "1", "longer than"),
-        ("receptive_field(conv-1xn-nx1:a)", "is no square"),
+        ("receptive_field(conv-1xn-nx1:conv1)", "is no square"),
     ],
 )
 def test_broken_arithmetic_is_said(text: str, message: str) -> None:
@@ -222,8 +222,8 @@ def test_broken_arithmetic_is_said(text: str, message: str) -> None:
 
 
 def test_every_verdict_has_a_rule_or_nothing_to_judge() -> None:
-    assert claims.verdicts.meanings().keys() == {*verdicts.VERDICTS, *verdicts.UNPRINTED}
-    assert {claim.verdict for claim in ALL.values()} == claims.verdicts.meanings().keys()
+    assert publications.verdicts.meanings().keys() == {*verdicts.VERDICTS, *verdicts.UNPRINTED}
+    assert {claim.verdict for claim in ALL.values()} == publications.verdicts.meanings().keys()
 
 
 def test_filters() -> None:

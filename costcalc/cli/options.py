@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from costcalc import claims, render, spec
+from costcalc import publications, render, spec
 from costcalc.errors import CostcalcError, shortened
 
 AUTO = "auto"
@@ -29,7 +29,7 @@ def known_form(form: str) -> str:
 
 
 def _ids(incomplete: str) -> list[str]:
-    return [claim.id for claim in claims.all_claims() if claim.id.startswith(incomplete)]
+    return [claim.id for claim in publications.all_claims() if claim.id.startswith(incomplete)]
 
 
 def _presets(incomplete: str) -> list[str]:

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from costcalc import printed, units
-from costcalc.records import Cell, ClaimVerdict, Column, Grid, Marked, Reading, ReadingVerdict, View
+from costcalc.records import Cell, ClaimVerdict, Column, Grid, Marked, Quantity, Reading, ReadingVerdict, View
 from costcalc.views.metrics import CONVENTION
 
+MOST_TERMS = 6  # that a line can hold
 # how an outcome reads in a table
 OUTCOMES = {
     "exact": "exact",
@@ -26,20 +27,20 @@ def claims(verdicts: Sequence[ClaimVerdict], cited: Mapping[str, str], meanings:
     columns = (
         Column("id", "claim", "name"),
         Column("claim", "what is claimed", "text"),
-        Column("publication", "by", "text", {key: _author(cite) for key, cite in cited.items()}),
-        Column("where", "where", "text"),
         Column("published", "published", "figure"),
         Column("exact", "exact", "figure"),
         Column("verdict", "verdict", "text"),
+        Column("publication", "by", "text", {key: _author(cite) for key, cite in cited.items()}),
+        Column("where", "where", "text"),
     )
     rows = tuple(
         (
             verdict.claim.id,
             verdict.claim.text,
-            verdict.claim.publication,
-            verdict.claim.where,
             *_headline(verdict),
             _worded(verdict),
+            verdict.claim.publication,
+            verdict.claim.where,
         )
         for verdict in verdicts
     )
@@ -138,6 +139,8 @@ def _derivation(verdict: ClaimVerdict) -> Grid:
     columns = (Column("reading", "derivation", "name"), Column("step", "step", "text"))
     rows = []
     for found in verdict.readings:
+        if found.reading.exact in [quantity.text for quantity in found.quantities]:
+            continue  # a quantity by itself stands below, with what it is made of
         symbols = f" with {found.reading.symbols}" if found.reading.symbols else ""
         steps = dict.fromkeys((found.reading.exact, filled(found), _shown(_exact(found))))
         names = [found.reading.label, *[""] * (len(steps) - 1)]
@@ -186,18 +189,29 @@ def _deviation(found: ReadingVerdict) -> Cell:
     return (read.value - found.exact) / found.exact if read.sort == "value" else None
 
 
+def _made_of(quantity: Quantity) -> str:
+    """The layers that a sum is made of, if they are few."""
+    if not quantity.terms:
+        return ""
+    if len(quantity.terms) > MOST_TERMS:
+        return f"{len(quantity.terms)} layers"
+    return " + ".join(f"{units.count(value)} ({name})" for name, value in quantity.terms)
+
+
 def _rests(verdict: ClaimVerdict) -> Grid:
     """Every quantity once, with its spec and the command that shows it."""
     found = {quantity.text: quantity for reading in verdict.readings for quantity in reading.quantities}
     columns = (
         Column("quantity", "rests on", "name"),
         Column("value", "value", "figure"),
+        Column("terms", "made of", "text"),
         Column("shown", "shown by", "text"),
     )
     rows = tuple(
         (
             text,
             quantity.value if isinstance(quantity.value, str) else Marked(quantity.value, ""),
+            _made_of(quantity),
             f"costcalc show {quantity.spec}",
         )
         for text, quantity in found.items()

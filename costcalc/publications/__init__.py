@@ -5,10 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 
 from costcalc import printed
-from costcalc.claims import quantities, verdicts
-from costcalc.claims.library import RECORDED, all_claims, publications
 from costcalc.errors import CostcalcError, Misfit, did_you_mean, shortened
 from costcalc.printed import OFF, Outcome
+from costcalc.publications import quantities, verdicts
+from costcalc.publications.library import RECORDED, all_claims, publications
 from costcalc.records import Claim, ClaimVerdict, Reading, ReadingVerdict
 
 __all__ = ["all_claims", "chosen", "cited", "judged", "named", "quantities", "verdicts"]

@@ -35,9 +35,12 @@ Measure = Callable[[Graph, Target], "int | Fraction"]
 
 
 def _cost(of: Callable[[Cost], int], graph: Graph, target: Target) -> int:
+    return sum(value for _, value in _per_layer(of, graph, target))
+
+
+def _per_layer(of: Callable[[Cost], int], graph: Graph, target: Target) -> list[tuple[str, int]]:
     rows = zip(_inside(graph, target), formula.costs(graph).rows, strict=True)
-    kept = [row.cost for inside, row in rows if inside]
-    return sum(of(cost) for cost in kept)
+    return [(row.name, of(row.cost)) for inside, row in rows if inside]
 
 
 def _layers(graph: Graph, target: Target) -> int:
@@ -96,19 +99,17 @@ def _sided(part: Part) -> int:
     return field[0]
 
 
+SUMS: dict[str, Callable[[Cost], int]] = {
+    "macs": lambda cost: cost.macs,
+    "params": lambda cost: cost.params,
+    "weights": lambda cost: cost.weights,
+    "biases": lambda cost: cost.biases,
+    "norm": lambda cost: cost.norm,
+    "activations": lambda cost: cost.writes,
+    "other_ops": lambda cost: cost.other_ops,
+}
 QUANTITIES: dict[str, Measure] = {
-    **{
-        name: partial(_cost, of)
-        for name, of in {
-            "macs": lambda cost: cost.macs,
-            "params": lambda cost: cost.params,
-            "weights": lambda cost: cost.weights,
-            "biases": lambda cost: cost.biases,
-            "norm": lambda cost: cost.norm,
-            "activations": lambda cost: cost.writes,
-            "other_ops": lambda cost: cost.other_ops,
-        }.items()
-    },
+    **{name: partial(_cost, of) for name, of in SUMS.items()},
     "layers": _layers,
     "depth": partial(_structure, lambda part: part.structure.depth),
     "nonlinearities": partial(_structure, lambda part: part.structure.nonlinearities),
@@ -125,7 +126,10 @@ QUANTITIES: dict[str, Measure] = {
 def evaluated(text: str) -> tuple[Fraction, tuple[Quantity, ...]]:
     """The exact value of an expression, and the quantities it rests on."""
     template, calls = _calls(text)
-    found = tuple(Quantity(call, target.spec, _exact(call, target)) for call, target in calls.items())
+    found = tuple(
+        Quantity(call, target.spec, _exact(call, target), _terms(call, target))
+        for call, target in calls.items()
+    )
     names = {f"q{index}": Fraction(one.value) for index, one in enumerate(found)}
     return expression.evaluate(template, Fraction, names), found
 
@@ -180,6 +184,12 @@ def _exact(call: str, target: Target) -> Fraction:
         return Fraction(measure(graph, target))
     except KeyError:
         raise _no_block(graph, target) from None
+
+
+def _terms(call: str, target: Target) -> tuple[tuple[str, int], ...]:
+    of = SUMS.get(call.partition("(")[0])
+    listed = _per_layer(of, _graph(target.spec), target) if of else []
+    return tuple((name, value) for name, value in listed if value)
 
 
 @cache

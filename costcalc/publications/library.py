@@ -10,11 +10,11 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from costcalc import printed, spec
-from costcalc.claims.verdicts import CONFIRMED, CONFIRMED_TO_PRECISION, NOT_REPRODUCIBLE
+from costcalc.publications.verdicts import CONFIRMED, CONFIRMED_TO_PRECISION, NOT_REPRODUCIBLE
 from costcalc.records import TOTAL, Claim, Figure, Mark, Reading
 from costcalc.spec.source import read
 
-_FILES = Path(__file__).resolve().parent.parent / "publications"
+_FILES = Path(__file__).resolve().parent
 RECORDED = "presets"  # the publication of what presets carry and no claim takes up
 
 
