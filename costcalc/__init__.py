@@ -5,7 +5,23 @@
 1498677248
 """
 
-from costcalc.api import Budget, Check, Compared, Costs, budget, check, compare, costs, load
+from costcalc.api import (
+    Budget,
+    Check,
+    Claims,
+    ClosedForm,
+    Compared,
+    Costs,
+    Derivation,
+    budget,
+    check,
+    claim,
+    claims,
+    closed_form,
+    compare,
+    costs,
+    load,
+)
 from costcalc.errors import CostcalcError
 from costcalc.graph import Graph
 from costcalc.spec import presets
@@ -13,12 +29,18 @@ from costcalc.spec import presets
 __all__ = [
     "Budget",
     "Check",
+    "Claims",
+    "ClosedForm",
     "Compared",
     "CostcalcError",
     "Costs",
+    "Derivation",
     "Graph",
     "budget",
     "check",
+    "claim",
+    "claims",
+    "closed_form",
     "compare",
     "costs",
     "load",

@@ -15,7 +15,7 @@ Outcome = Literal["exact", "bound kept", "rounded", "truncated", "within", "off"
 OFF: Outcome = "off"
 TO_PRECISION: tuple[Outcome, ...] = ("rounded", "truncated", "within")
 
-_FORM = re.compile(r"(?P<sort>[<≤>≥]?)\s*(?P<first>[^–]+?)(–(?P<second>[^–]+?))?\s*(?P<mark>[%×]?)")
+_FORM = re.compile(r"(?P<sort>[<≤>≥~]?)\s*(?P<first>[^–]+?)(–(?P<second>[^–]+?))?\s*(?P<mark>[%×]?)")
 _BINARY = "Ki"  # 1024, as memory is counted; some papers print it as K
 
 
@@ -30,17 +30,34 @@ class Printed:
 
 
 def parse(text: str) -> Printed:
-    """``159K``, ``1.5e9``, ``28 %``, ``2.78×``, ``<25M`` or ``80–90 %``; raises :class:`Misfit`."""
+    """``159K``, ``1.5e9``, ``28 %``, ``2.78×``, ``<25M``, ``80–90 %`` or ``~100``; raises :class:`Misfit`.
+
+    ``~`` is "about": a figure that is precise to its first digit.
+    """
     match = _FORM.fullmatch(text.strip())
     if match is None or (match["sort"] and match["second"]):
         raise Misfit(f"{shortened(text)} is no printed figure; write for example 1.5G, 28 %, 2.78× or <25M")
     scale = Fraction(1, 100) if match["mark"] == "%" else Fraction(1)
     value, unit = _number(match["first"])
+    if match["sort"] == "~" and not value:
+        raise Misfit(f"{shortened(text)} has no first digit; write 0")
+    if match["sort"] == "~":
+        return Printed("value", value * scale, _first_digit(value) * scale)
     sort: Sort = match["sort"] or "value"  # type: ignore[assignment]  # the pattern gives no other
     if match["second"] is None:
         return Printed(sort, value * scale, unit * scale)
     last, unit = _number(match["second"])
     return Printed("range", value * scale, unit * scale, last * scale)
+
+
+def _first_digit(value: Fraction) -> Fraction:
+    """One step of the first digit: 100 of 250, a tenth of 0.3."""
+    step = Fraction(1)
+    while step > value:
+        step /= 10
+    while step * 10 <= value:
+        step *= 10
+    return step
 
 
 def _number(text: str) -> tuple[Fraction, Fraction]:

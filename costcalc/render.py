@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+WRAPPED: frozenset[Style] = frozenset({"text", "formula"})
 RIGHT: frozenset[Style] = frozenset({"count", "percent", "ratio", "number", "figure"})
 NOTHING = "–"
 GAPS = (3, 1)  # spaces between columns on a terminal, roomy and tight
@@ -221,7 +222,7 @@ def _widths(lines: list[list[str]], columns: Sequence[Column]) -> list[int]:
     found = []
     for index, column in enumerate(columns):
         width = max(len(column.label), *(len(line[index]) for line in lines))
-        found.append(min(width, TEXT_WIDTH) if column.style == "text" else width)
+        found.append(min(width, TEXT_WIDTH) if column.style in WRAPPED else width)
     return found
 
 
@@ -255,7 +256,7 @@ def _table(lines: list[list[str]], columns: Sequence[Column], width: int, totall
             Text(column.label),
             Text(total, style="bold"),
             justify="right" if column.style in RIGHT else "left",
-            no_wrap=column.style != "text",
+            no_wrap=column.style not in WRAPPED,
         )
     for line in lines:
         table.add_row(*(Text(shown, style=_WORDS.get(shown, "")) for shown in line))

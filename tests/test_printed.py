@@ -16,6 +16,10 @@ READ = {
     "159Ki": ("value", 159 * 1024, 1024),
     "2.7K": ("value", 2700, 100),
     "1e2": ("value", 100, 100),
+    "~100": ("value", 100, 100),
+    "~250M": ("value", 250_000_000, 100_000_000),
+    "~30 %": ("value", Fraction(3, 10), Fraction(1, 10)),
+    "~0.03": ("value", Fraction(3, 100), Fraction(1, 100)),
     "28 %": ("value", Fraction(28, 100), Fraction(1, 100)),
     "2.78×": ("value", Fraction(278, 100), Fraction(1, 100)),
     "6,624,904": ("value", 6_624_904, 1),
@@ -37,7 +41,7 @@ def test_a_range() -> None:
     assert (read.sort, read.value, read.last) == ("range", Fraction(8, 10), Fraction(9, 10))
 
 
-@pytest.mark.parametrize("text", ["", "about 5", "<80–90 %", "5 % %", "–", "12–", "1.5 GFLOPs", "%"])
+@pytest.mark.parametrize("text", ["", "about 5", "~", "~0", "~<5", "<80–90 %", "5 % %", "–", "12–", "1.5 GFLOPs", "%"])
 def test_what_is_no_figure(text: str) -> None:
     with pytest.raises(Misfit):
         printed.parse(text)
