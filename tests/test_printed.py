@@ -41,7 +41,9 @@ def test_a_range() -> None:
     assert (read.sort, read.value, read.last) == ("range", Fraction(8, 10), Fraction(9, 10))
 
 
-@pytest.mark.parametrize("text", ["", "about 5", "~", "~0", "~<5", "<80–90 %", "5 % %", "–", "12–", "1.5 GFLOPs", "%"])
+@pytest.mark.parametrize(
+    "text", ["", "about 5", "~", "~0", "~<5", "<80–90 %", "5 % %", "–", "12–", "1.5 GFLOPs", "%"]
+)
 def test_what_is_no_figure(text: str) -> None:
     with pytest.raises(Misfit):
         printed.parse(text)
