@@ -240,8 +240,8 @@ class Claims(Result):
     def __bool__(self) -> bool:
         return self.passed
 
-    def view(self) -> View:
-        return views.claims(self.verdicts, publications.cited(), publications.verdicts.meanings())
+    def view(self, why: bool = False) -> View:
+        return views.claims(self.verdicts, publications.cited(), publications.verdicts.meanings(), why)
 
 
 @dataclass(frozen=True, repr=False)

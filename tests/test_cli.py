@@ -37,7 +37,7 @@ COMMANDS: dict[str, list[str]] = {
     ],
     "check": ["check", "reduced"],
     "claims": ["claims", "--paper", "rethinking"],
-    "claims-all": ["claims"],
+    "claims-all": ["claims", "--why"],
     "claim": ["claims", "R02"],
     "claim-table": ["claims", "G02"],
     "formula": ["formula", "grid-conv-pool", "--symbols", "d=2*h,k"],

@@ -193,6 +193,9 @@ def claims(
     verdict: Annotated[
         str, typer.Option("--verdict", metavar="WORDS", help="such as confirmed or wrong")
     ] = "",
+    why: Annotated[
+        bool, typer.Option("--why", help="the reason for every verdict in one more column")
+    ] = False,
     form: Form = AUTO,
     json: Json = False,
 ) -> None:
@@ -209,7 +212,7 @@ def claims(
         return
     with progress("judging claims"):
         found = api.claims(paper, of, verdict)
-    show_(found.view(), form, json, By.formula)
+    show_(found.view(why), form, json, By.formula)
     _exit(found.passed)
 
 

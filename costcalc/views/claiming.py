@@ -22,8 +22,10 @@ OUTCOMES = {
 }
 
 
-def claims(verdicts: Sequence[ClaimVerdict], cited: Mapping[str, str], meanings: Mapping[str, str]) -> View:
-    """One row per claim; below, how many came out how, and what the words mean."""
+def claims(
+    verdicts: Sequence[ClaimVerdict], cited: Mapping[str, str], meanings: Mapping[str, str], why: bool
+) -> View:
+    """One row per claim, with the reason for its verdict if ``why``; below, what the verdicts mean."""
     columns = (
         Column("id", "claim", "name"),
         Column("claim", "what is claimed", "text"),
@@ -32,6 +34,7 @@ def claims(verdicts: Sequence[ClaimVerdict], cited: Mapping[str, str], meanings:
         Column("verdict", "verdict", "text"),
         Column("publication", "by", "text", {key: _author(cite) for key, cite in cited.items()}),
         Column("where", "where", "text"),
+        *((Column("why", "why", "text"),) if why else ()),
     )
     rows = tuple(
         (
@@ -41,11 +44,13 @@ def claims(verdicts: Sequence[ClaimVerdict], cited: Mapping[str, str], meanings:
             _worded(verdict),
             verdict.claim.publication,
             verdict.claim.where,
+            *((verdict.claim.note,) if why else ()),
         )
         for verdict in verdicts
     )
     passed = all(verdict.passed for verdict in verdicts)
-    counted = Counter(verdict.claim.verdict for verdict in verdicts)
+    times = Counter(verdict.claim.verdict for verdict in verdicts)
+    counted = {word: times[word] for word in meanings if word in times}
     facts: dict[str, Cell] = {"count": len(rows), "passed": passed}
     words = tuple(f"{word}: {meaning}." for word, meaning in meanings.items() if word in counted)
     grid = Grid("claims", "published claims", columns, rows)
@@ -136,7 +141,7 @@ def _readings(verdict: ClaimVerdict) -> Grid:
 
 def _derivation(verdict: ClaimVerdict) -> Grid:
     """Step by step: the arithmetic, the same with numbers filled in, and what comes out."""
-    columns = (Column("reading", "derivation", "name"), Column("step", "step", "text"))
+    columns = (Column("reading", "derivation", "name"), Column("step", "step", "formula"))
     rows = []
     for found in verdict.readings:
         if found.reading.exact in [quantity.text for quantity in found.quantities]:
