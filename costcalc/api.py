@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from costcalc import checks, comparison, formula, publications, render, spec, st
 from costcalc.errors import ENVIRONMENT, CostcalcError, Misfit, did_you_mean, shortened
 from costcalc.graph import Graph
 from costcalc.records import (
+    COUNTS,
     ClaimVerdict,
     Cost,
     CostTable,
@@ -26,14 +27,9 @@ from costcalc.records import (
     Verdict,
     View,
 )
-from costcalc.units import is_whole, quantity
+from costcalc.units import quantity
 
-FORMULATED: dict[str, Callable[[Graph], int]] = {
-    "macs": lambda graph: formula.costs(graph).total.macs,
-    "weights": lambda graph: formula.costs(graph).total.weights,
-    "params": lambda graph: formula.costs(graph).total.params,
-    "activations": lambda graph: formula.costs(graph).total.writes,
-}
+FORMULATED = ("macs", "weights", "params", "activations")
 TRACE_BYTES = 8 * 2**30  # what a trace may take: it holds real weights and activations
 TRACE_MACS = 2 * 10**12  # and computes them, in seconds to minutes
 
@@ -241,7 +237,7 @@ class Claims(Result):
         return self.passed
 
     def view(self, why: bool = False) -> View:
-        return views.claims(self.verdicts, publications.cited(), publications.verdicts.meanings(), why)
+        return views.claims(self.verdicts, publications.cited(), publications.verdicts.MEANINGS, why)
 
 
 @dataclass(frozen=True, repr=False)
@@ -251,14 +247,15 @@ class Derivation(Result):
     verdict: ClaimVerdict
 
     def view(self) -> View:
-        return views.claim(self.verdict, publications.cited(), publications.verdicts.meanings())
+        return views.claim(self.verdict, publications.cited(), publications.verdicts.MEANINGS)
 
 
 @dataclass(frozen=True, repr=False)
 class ClosedForm(Result):
     """Formulas of a preset, file, block or layer kind.
 
-    ``at`` and ``values`` are one setting of them; ``kept`` are parameters that stayed numbers.
+    ``at`` and ``values`` are one setting of them; ``kept`` are parameters that stayed numbers;
+    ``exceptions`` name counts that differ at an edge.
     """
 
     name: str
@@ -266,10 +263,12 @@ class ClosedForm(Result):
     at: Mapping[str, int]
     values: Mapping[str, int]
     kept: Mapping[str, int]
+    exceptions: tuple[str, ...] = ()
     latex: bool = False
 
     def view(self) -> View:
-        return views.formulas(self.name, self.expressions, self.at, self.values, self.kept, self.latex)
+        rows = [(key, expression, self.values[key]) for key, expression in self.expressions.items()]
+        return views.formulas(self.name, rows, self.at, self.kept, self.exceptions, self.latex)
 
 
 def _agreed(view: View, found: Sequence[Costs]) -> View:
@@ -304,38 +303,23 @@ def closed_form(
     """
     from costcalc import symbolic
 
-    build, defaults, tied = _buildable(name, settings or {})
+    of = symbolic.source(name, settings or {})
     assigned = symbolic.assigned(symbols) if symbols else {}
     for parameter in assigned:
-        if parameter not in defaults:
-            hint = did_you_mean(parameter, defaults) or f"; there are {', '.join(defaults) or 'none'}"
-            raise CostcalcError(f"{shortened(name)} has no whole-number parameter '{parameter}'{hint}")
-    if assigned:
-        found = symbolic.derive(build, assigned, defaults, FORMULATED)
-    else:
-        found = symbolic.derive_all(build, defaults, FORMULATED, tied)
+        if parameter not in of.defaults:
+            hint = did_you_mean(parameter, of.defaults) or f"; there are {', '.join(of.defaults) or 'none'}"
+            why = "has a number by --set" if parameter in (settings or {}) else "is no whole-number parameter"
+            raise CostcalcError(f"'{parameter}' {why} of {shortened(name)}{hint}")
+    found = symbolic.derive(of, assigned, _counts) if assigned else symbolic.derive_all(of, _counts)
     written = {key: symbolic.written(expr, latex) for key, expr in found.expressions.items()}
-    kept = {key: value for key, value in defaults.items() if key not in found.at}
-    return ClosedForm(name, written, found.at, found.values, kept, latex)
+    kept = {key: value for key, value in of.defaults.items() if key not in found.at and of.reads(key)}
+    return ClosedForm(name, written, found.at, found.values, kept, found.exceptions, latex)
 
 
-def _buildable(
-    name: str, settings: Mapping[str, str]
-) -> tuple[Callable[[Mapping[str, int]], Graph], dict[str, int], str]:
-    """How to build what a name means with other parameters, their own values, and the input's channels."""
-    if spec.is_spec(name):
-        declared = spec.parameters(name, settings)
-        defaults = {key: value for key, value in declared.items() if is_whole(value)}
-        return lambda given: spec.load(name, {**settings, **given}), defaults, ""
-    for key in settings:
-        raise CostcalcError(f"--set {key}: a block has symbols instead, for example --symbols {key}=3*n")
-    sizes, required = spec.arguments(name)
-
-    def build(given: Mapping[str, int]) -> Graph:
-        values = {**sizes, **required, **given}
-        return spec.alone(name, {key: values[key] for key in required}, [values[key] for key in sizes])
-
-    return build, {**sizes, **required}, next(iter(sizes))
+def _counts(graph: Graph) -> dict[str, int]:
+    """What a closed form is shown of."""
+    total = formula.costs(graph).total
+    return {key: COUNTS[key](total) for key in FORMULATED}
 
 
 def _limited(metric: str) -> str:

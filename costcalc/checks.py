@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
+from functools import partial
 
 from costcalc import printed, structure
 from costcalc.errors import CostcalcError, did_you_mean, shortened
 from costcalc.graph import Graph
 from costcalc.records import (
+    COUNTS,
     TOTAL,
     Cost,
     CostTable,
@@ -21,11 +23,13 @@ from costcalc.records import (
     Verdict,
 )
 
+
+def _counted(key: str, part: Part) -> int:
+    return COUNTS[key](part.cost)
+
+
 JUDGED: dict[str, Callable[[Part], int]] = {
-    "macs": lambda part: part.cost.macs,
-    "params": lambda part: part.cost.params,
-    "weights": lambda part: part.cost.weights,
-    "activations": lambda part: part.cost.writes,
+    **{key: partial(_counted, key) for key in ("macs", "params", "weights", "activations")},
     "peak_activations": lambda part: part.structure.peak_activations,
 }
 

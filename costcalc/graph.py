@@ -104,7 +104,7 @@ def wire(
     ``outputs`` default to the last layer. Shape errors that do not follow from another are raised
     at once, as one :class:`CostcalcError`, with the ``problems`` that were found before.
     """
-    nodes, misfits = _shaped(input_shape, steps)
+    nodes, misfits = _shaped(input_shape, steps, training)
     kept = [node for node in nodes if training or not node.training]
     last = [node.name for node in kept if not node.training][-1:]
     inside = {node.name for node in kept}
@@ -119,8 +119,13 @@ def wire(
     return Graph(name, input_shape, tuple(kept), blocks, tuple(ends), about or About())
 
 
-def _shaped(input_shape: Shape | None, steps: Sequence[Step]) -> tuple[list[Node], list[Problem]]:
-    """Nodes with their shapes; what follows a broken layer is passed over, not reported again."""
+def _shaped(
+    input_shape: Shape | None, steps: Sequence[Step], training: bool
+) -> tuple[list[Node], list[Problem]]:
+    """Nodes with their shapes; what follows a broken layer is passed over, not reported again.
+
+    A branch that inference leaves out need not fit the input of inference.
+    """
     shapes: dict[str, Shape | None] = {INPUT: input_shape}
     nodes: list[Node] = []
     problems: list[Problem] = []
@@ -133,7 +138,8 @@ def _shaped(input_shape: Shape | None, steps: Sequence[Step]) -> tuple[list[Node
         try:
             out = _fitted(step.layer, ins)
         except Misfit as misfit:
-            problems.append(Problem(f"{step.layer.kind}: {misfit}", step.name, step.place))
+            if training or not step.training:
+                problems.append(Problem(f"{step.layer.kind}: {misfit}", step.name, step.place))
             continue
         shapes[step.name] = out
         nodes.append(Node(step.name, step.layer, step.sources, ins, out, step.training))

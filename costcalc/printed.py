@@ -11,6 +11,7 @@ from costcalc import units
 from costcalc.errors import Misfit, shortened
 
 Sort = Literal["value", "<", "≤", ">", "≥", "range"]
+_SORTS: dict[str, Sort] = {"": "value", "~": "value", "<": "<", "≤": "≤", ">": ">", "≥": "≥"}
 Outcome = Literal["exact", "bound kept", "rounded", "truncated", "within", "off"]
 OFF: Outcome = "off"
 TO_PRECISION: tuple[Outcome, ...] = ("rounded", "truncated", "within")
@@ -21,12 +22,12 @@ _BINARY = "Ki"  # 1024, as memory is counted; some papers print it as K
 
 @dataclass(frozen=True, slots=True)
 class Printed:
-    """``value`` with ``unit``, one step of its last digit; a bound, or with ``last`` a range."""
+    """``value`` with ``unit``, one step of its last digit; a bound, or up to ``upper`` a range."""
 
     sort: Sort
     value: Fraction
     unit: Fraction
-    last: Fraction | None = None
+    upper: Fraction | None = None
 
 
 def parse(text: str) -> Printed:
@@ -36,18 +37,22 @@ def parse(text: str) -> Printed:
     """
     match = _FORM.fullmatch(text.strip())
     if match is None or (match["sort"] and match["second"]):
-        raise Misfit(f"{shortened(text)} is no printed figure; write for example 1.5G, 28 %, 2.78× or <25M")
+        raise Misfit(
+            f"{shortened(text)} is no printed figure; write for example 1.5G, 28 %, 2.78×, <25M or 80–90 %"
+        )
     scale = Fraction(1, 100) if match["mark"] == "%" else Fraction(1)
     value, unit = _number(match["first"])
     if match["sort"] == "~" and not value:
         raise Misfit(f"{shortened(text)} has no first digit; write 0")
     if match["sort"] == "~":
         return Printed("value", value * scale, _first_digit(value) * scale)
-    sort: Sort = match["sort"] or "value"  # type: ignore[assignment]  # the pattern gives no other
+    sort = _SORTS[match["sort"]]
     if match["second"] is None:
         return Printed(sort, value * scale, unit * scale)
-    last, unit = _number(match["second"])
-    return Printed("range", value * scale, unit * scale, last * scale)
+    upper, unit = _number(match["second"])
+    if upper < value:
+        raise Misfit(f"{shortened(text)} runs backwards; write the smaller figure first")
+    return Printed("range", value * scale, unit * scale, upper * scale)
 
 
 def _first_digit(value: Fraction) -> Fraction:
@@ -86,8 +91,8 @@ def judged(
 
 
 def _kept(printed: Printed, exact: Fraction | int) -> bool:
-    if printed.last is not None:
-        return printed.value <= exact <= printed.last
+    if printed.upper is not None:
+        return printed.value <= exact <= printed.upper
     return {
         "<": exact < printed.value,
         "≤": exact <= printed.value,

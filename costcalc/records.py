@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
+from operator import attrgetter
 from typing import Literal
 
 from costcalc.errors import Place
@@ -54,6 +55,12 @@ class Cost:
 
 
 NOTHING = Cost(0, 0, 0, 0, 0, 0, 0)
+# what adds up, by the word for it: elements written are what people call activations
+COUNTS: dict[str, Callable[[Cost], int]] = {
+    **{field.name: attrgetter(field.name) for field in fields(Cost)},
+    "params": attrgetter("params"),
+    "activations": attrgetter("writes"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +193,8 @@ class Disagreement:
 class Reading:
     """One way to hold a claim against what is computed.
 
-    ``published`` is the figure as printed, empty where it is only derived here. ``exact`` is arithmetic
+    ``published`` is the figure as printed, or ``implied`` by the words; empty where it is only derived
+    here. One that ``contradicts`` makes the claim wrong where it is off. ``exact`` is arithmetic
     on quantities of specs, ``macs(naive) / macs(reduced)``; with ``symbols`` it is a formula in them.
     """
 
@@ -197,6 +205,8 @@ class Reading:
     mark: Mark = ""
     truncated: bool = False
     within: Fraction | None = None
+    implied: bool = False
+    contradicts: bool = False
     note: str = ""
 
 
@@ -205,7 +215,7 @@ class Claim:
     """A quantitative sentence of a publication, how it can be read, and the verdict on record.
 
     ``publication`` is the key of who says it, ``where`` the place in it, ``repeated`` the keys of
-    others that say the same; ``preset`` is set where the claim is a figure that a preset carries.
+    others that say the same.
     """
 
     id: str
@@ -216,7 +226,6 @@ class Claim:
     verdict: str
     readings: tuple[Reading, ...]
     note: str
-    preset: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +262,9 @@ class ClaimVerdict:
         return self.claim.verdict in self.following
 
 
-Style = Literal["group", "name", "text", "shape", "count", "percent", "ratio", "number", "figure", "formula"]
+Style = Literal[
+    "group", "name", "text", "shape", "count", "percent", "ratio", "number", "figure", "formula", "latex"
+]
 
 
 @dataclass(frozen=True, slots=True)

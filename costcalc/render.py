@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-WRAPPED: frozenset[Style] = frozenset({"text", "formula"})
+WRAPPED: frozenset[Style] = frozenset({"text", "formula", "latex"})
 RIGHT: frozenset[Style] = frozenset({"count", "percent", "ratio", "number", "figure"})
 NOTHING = "–"
 GAPS = (3, 1)  # spaces between columns on a terminal, roomy and tight
@@ -41,6 +41,7 @@ _STYLES: dict[Style, Callable[[Any], str]] = {
     "number": lambda value: f"{float(value):.2f}",
     "figure": str,
     "formula": units.formula,
+    "latex": str,
 }
 
 
@@ -85,7 +86,13 @@ def _tabulated(grid: Grid, style: str, escape: Callable[[str], str]) -> str:
     from tabulate import tabulate
 
     return tabulate(
-        [[escape(shown) for shown in row] for row in _lines(grid)],
+        [
+            [
+                f"${shown}$" if column.style == "latex" and style == "pipe" else escape(shown)
+                for shown, column in zip(row, _columns(grid), strict=True)
+            ]
+            for row in _lines(grid)
+        ],
         headers=[escape(column.label) for column in _columns(grid)],
         tablefmt=style,
         colalign=["right" if column.style in RIGHT else "left" for column in _columns(grid)],
@@ -117,7 +124,7 @@ def _escaped(shown: str) -> str:
     """Markdown's and HTML's own characters made harmless; ``_`` within a word is harmless already."""
     for char, safe in (("\\", "\\\\"), ("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
         shown = shown.replace(char, safe)
-    for char in "|`*[":
+    for char in "|`*[~":
         shown = shown.replace(char, f"\\{char}")
     return shown.replace(" %", "&nbsp;%")  # a figure and its unit stay on one line
 

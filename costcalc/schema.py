@@ -35,13 +35,14 @@ KINDS: dict[str, dict[str, tuple[str, ...]]] = {
             *("trace_macs", "third_macs", "agree"),
         )
     },
-    "claims": {"claims": ("publication", "id", "claim", "where", "published", "exact", "verdict")},
+    "claims": {"claims": ("publication", "id", "claim", "verdict", "published", "exact", "where")},
     "claim": {},
     "formula": {"formulas": ("metric", "formula", "value")},
     "kinds": {"kinds": ("name", "sort", "fields", "summary")},
     "doctor": {"parts": ("name", "state", "remedy")},
 }
 OPTIONAL: dict[str, dict[str, tuple[str, ...]]] = {
+    "formula": {"parameters": ("parameter", "value", "role")},
     "claim": {
         "readings": ("reading", "published", "precision", "exact", "deviation", "outcome"),
         "derivation": ("reading", "step"),

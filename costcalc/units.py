@@ -145,7 +145,7 @@ def formula(text: str) -> str:
             text = f"{text[:start]}{left}{text[start + len(word) + 1 : end]}{right}{text[end + 1 :]}"
     text = re.sub(r"√\((\w+)\)", r"√\1", text)
     text = re.sub(r"\*\*([0-9]+)", lambda power: power[1].translate(_RAISED), text)
-    text = re.sub(r"(?<![\w.])[0-9]{5,}", lambda number: count(int(number[0])), text)
+    text = re.sub(r"(?<![\w.])[0-9]{4,}", lambda number: count(int(number[0])), text)
     return re.sub(r"\balpha\b", "α", text.replace("**", "^").replace("*", "·"))
 
 

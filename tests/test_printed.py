@@ -33,16 +33,16 @@ READ = {
 @pytest.mark.parametrize("text", READ)
 def test_what_is_read(text: str) -> None:
     read = printed.parse(text)
-    assert (read.sort, read.value, read.unit, read.last) == (*READ[text], None)
+    assert (read.sort, read.value, read.unit, read.upper) == (*READ[text], None)
 
 
 def test_a_range() -> None:
     read = printed.parse("80–90 %")
-    assert (read.sort, read.value, read.last) == ("range", Fraction(8, 10), Fraction(9, 10))
+    assert (read.sort, read.value, read.upper) == ("range", Fraction(8, 10), Fraction(9, 10))
 
 
 @pytest.mark.parametrize(
-    "text", ["", "about 5", "~", "~0", "~<5", "<80–90 %", "5 % %", "–", "12–", "1.5 GFLOPs", "%"]
+    "text", ["", "about 5", "~", "~0", "~<5", "<80–90 %", "5 % %", "–", "12–", "90–80 %", "1.5 GFLOPs", "%"]
 )
 def test_what_is_no_figure(text: str) -> None:
     with pytest.raises(Misfit):

@@ -8,7 +8,7 @@ from costcalc import printed
 from costcalc.errors import CostcalcError, Misfit, did_you_mean, shortened
 from costcalc.printed import OFF, Outcome
 from costcalc.publications import quantities, verdicts
-from costcalc.publications.library import RECORDED, all_claims, publications
+from costcalc.publications.library import all_claims, publications
 from costcalc.records import Claim, ClaimVerdict, Reading, ReadingVerdict
 
 __all__ = ["all_claims", "chosen", "cited", "judged", "named", "quantities", "verdicts"]
@@ -16,10 +16,7 @@ __all__ = ["all_claims", "chosen", "cited", "judged", "named", "quantities", "ve
 
 def cited() -> dict[str, str]:
     """How each publication is cited, by its key."""
-    return {
-        **{key: publication.cite for key, publication in publications().items()},
-        RECORDED: "Figures that presets carry, and no claim above takes up",
-    }
+    return {key: publication.cite for key, publication in publications().items()}
 
 
 def named(id: str) -> Claim:
@@ -35,11 +32,12 @@ def named(id: str) -> Claim:
 def chosen(paper: str, of: str, verdict: str) -> tuple[Claim, ...]:
     """The claims of a publication, on a preset, with a verdict; empty words choose all."""
     everything = all_claims()
+    paper, verdict = paper.lower(), verdict.lower()
     presets = {name for claim in everything for name in _specs(claim)}
     for given, known, what in (
         (paper, cited(), "publication"),
         (of, presets, "preset with claims"),
-        (verdict, verdicts.meanings(), "verdict"),
+        (verdict, verdicts.MEANINGS, "verdict"),
     ):
         if given and given not in known:
             hint = did_you_mean(given, known) or f"; there are {', '.join(sorted(known))}"
@@ -89,6 +87,5 @@ def _on_symbols(reading: Reading) -> ReadingVerdict:
     exact, found = quantities.formulated(reading.exact, reading.symbols)
     outcome: Outcome | None = None
     if reading.published:
-        same = symbolic.equal(symbolic.parsed(reading.published), symbolic.parsed(exact))
-        outcome = "exact" if same else OFF
-    return ReadingVerdict(reading, found, exact, outcome)
+        outcome = "exact" if symbolic.equal(symbolic.parsed(reading.published), exact) else OFF
+    return ReadingVerdict(reading, found, symbolic.written(exact), outcome)

@@ -1,4 +1,4 @@
-"""The claims as they stand in data: one file per publication, and the figures that presets carry."""
+"""The claims as they stand in data: one file per publication."""
 
 from __future__ import annotations
 
@@ -7,50 +7,84 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Tag
 
-from costcalc import printed, spec
-from costcalc.publications.verdicts import CONFIRMED, CONFIRMED_TO_PRECISION, NOT_REPRODUCIBLE
+from costcalc import spec
+from costcalc.errors import Misfit, shortened
+from costcalc.publications.verdicts import MEANINGS
 from costcalc.records import TOTAL, Claim, Figure, Mark, Reading
+from costcalc.spec.schema import figure
 from costcalc.spec.source import read
 
 _FILES = Path(__file__).resolve().parent
-RECORDED = "presets"  # the publication of what presets carry and no claim takes up
+_MARKS: dict[str, Mark] = {"%": "%", "×": "×"}
+
+
+def _verdict(value: str) -> str:
+    if value not in MEANINGS:
+        raise Misfit(f"no verdict {shortened(value)}")
+    return value
+
+
+Text = Annotated[str, BeforeValidator(figure)]
+Verdict = Annotated[str, AfterValidator(_verdict)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-def _text(value: Any) -> Any:
-    """A figure without quotes as the text it stands for."""
-    return f"{value:.15g}" if type(value) in (int, float) else value
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 class ReadingEntry(_Strict):
-    """A reading as it stands in a file; ``recorded`` takes up figures that a preset carries."""
+    """A reading as it stands in a file: what is printed, or what the words imply, beside what is exact."""
 
-    label: str = ""
-    published: Annotated[str, BeforeValidator(_text)] = ""
-    exact: Annotated[str, BeforeValidator(_text)] = ""
+    label: str
+    exact: Text
+    published: Text = ""
+    implied: Text = ""
     symbols: str = ""
     mark: Mark | None = None  # how to show a value beside which nothing is printed
     truncated: bool = False
+    contradicts: bool = False
     note: str = ""
-    recorded: str = ""
-    metric: str = ""
-    source: str = ""
 
     def readings(self) -> Iterator[Reading]:
-        """The reading, or one per recorded figure."""
-        if not self.recorded:
-            mark = _mark(self.published) if self.mark is None else self.mark
-            fields = (self.label, self.published, self.exact, self.symbols)
-            yield Reading(*fields, mark, self.truncated, None, self.note)
-            return
-        for figure in _carried(self.recorded):
-            if self.metric in ("", figure.metric) and self.source in figure.source:
-                yield recorded(self.recorded, figure)
+        """The reading."""
+        figure = self.published or self.implied
+        yield Reading(
+            label=self.label,
+            published=figure,
+            exact=self.exact,
+            symbols=self.symbols,
+            mark=_MARKS.get(figure[-1:], "") if self.mark is None else self.mark,
+            truncated=self.truncated,
+            implied=bool(self.implied),
+            contradicts=self.contradicts,
+            note=self.note,
+        )
+
+
+class RecordedEntry(_Strict):
+    """Figures that a preset carries: all of them, or of one metric, or of one source."""
+
+    recorded: str
+    metric: str = ""
+    source: str = ""
+    contradicts: bool = False
+
+    def readings(self) -> Iterator[Reading]:
+        """One reading per figure."""
+        for one in spec.figures(self.recorded):
+            if self.metric in ("", one.metric) and self.source in one.source:
+                yield recorded(self.recorded, one, self.contradicts)
+
+
+def _sort(value: Any) -> str:
+    return "recorded" if isinstance(value, dict) and "recorded" in value else "reading"
+
+
+Entry = Annotated[
+    Annotated[RecordedEntry, Tag("recorded")] | Annotated[ReadingEntry, Tag("reading")], Discriminator(_sort)
+]
 
 
 class ClaimEntry(_Strict):
@@ -59,8 +93,8 @@ class ClaimEntry(_Strict):
     claim: str
     where: str = ""
     repeated: list[str] = []
-    verdict: str
-    readings: list[ReadingEntry] = []
+    verdict: Verdict
+    readings: list[Entry] = []
     note: str = ""
 
 
@@ -71,27 +105,18 @@ class PublicationEntry(_Strict):
     claims: dict[str, ClaimEntry] = {}
 
 
-def _mark(published: str) -> Mark:
-    return published[-1] if published.endswith(("%", "×")) else ""  # type: ignore[return-value]
-
-
-def recorded(preset: str, figure: Figure) -> Reading:
+def recorded(preset: str, figure: Figure, contradicts: bool = False) -> Reading:
     """A figure that a preset carries, as a reading."""
-    where = preset if figure.target == TOTAL else f"{preset}:{figure.target}"
-    what = (preset if figure.target == TOTAL else figure.target, figure.metric)
+    whole = figure.target == TOTAL
     return Reading(
-        label=" ".join(what),
+        label=f"{preset if whole else figure.target} {figure.metric}",
         published=figure.published,
-        exact=f"{figure.metric}({where})",
+        exact=f"{figure.metric}({preset if whole else f'{preset}:{figure.target}'})",
         truncated=figure.truncated,
         within=figure.within,
+        contradicts=contradicts,
         note=figure.note,
     )
-
-
-@cache
-def _carried(preset: str) -> tuple[Figure, ...]:
-    return spec.load(preset).about.figures
 
 
 @cache
@@ -104,21 +129,13 @@ def publications() -> dict[str, PublicationEntry]:
     return found
 
 
+@cache
 def all_claims() -> tuple[Claim, ...]:
-    """The claims of every publication, then the figures that presets carry and none of them takes up."""
-    own = [
+    """The claims of every publication, in the order of the files."""
+    return tuple(
         _claim(key, id_, entry)
         for key, publication in publications().items()
         for id_, entry in publication.claims.items()
-    ]
-    taken = {reading.exact + reading.published for claim in own for reading in claim.readings}
-    return (
-        *own,
-        *(
-            claim
-            for claim in _of_presets()
-            if claim.readings[0].exact + claim.readings[0].published not in taken
-        ),
     )
 
 
@@ -126,29 +143,3 @@ def _claim(publication: str, id_: str, entry: ClaimEntry) -> Claim:
     readings = tuple(reading for found in entry.readings for reading in found.readings())
     fields = (entry.claim, publication, entry.where, tuple(entry.repeated), entry.verdict, readings)
     return Claim(id_, *fields, entry.note)
-
-
-def _of_presets() -> Iterator[Claim]:
-    for preset in spec.presets():
-        for figure in _carried(preset):
-            reading = recorded(preset, figure)
-            id_ = (
-                f"{preset}.{figure.metric}"
-                if figure.target == TOTAL
-                else f"{preset}:{figure.target}.{figure.metric}"
-            )
-            text = f"{preset}: {figure.published} {figure.metric}" + (
-                "" if figure.target == TOTAL else f" in {figure.target}"
-            )
-            yield Claim(
-                id_, text, RECORDED, figure.source, (), _verdict(figure), (reading,), figure.note, preset
-            )
-
-
-def _verdict(figure: Figure) -> str:
-    """The verdict that a preset's file records by ``holds`` and by how the figure is printed."""
-    if not figure.holds:
-        return NOT_REPRODUCIBLE
-    whole = printed.parse(figure.published)
-    is_exact = whole.sort != "value" or (whole.unit == 1 and not figure.truncated)
-    return CONFIRMED if is_exact else CONFIRMED_TO_PRECISION

@@ -11,6 +11,7 @@ from pathlib import Path
 from costcalc.errors import CostcalcError, Place, Problem, did_you_mean, shortened
 from costcalc.graph import About, Graph
 from costcalc.layers import KINDS
+from costcalc.records import Figure
 from costcalc.spec import catalogue, expand
 from costcalc.spec.arithmetic import Bound
 from costcalc.spec.blueprint import Block, Blueprint, bind, block_of, find_block, value_of
@@ -21,6 +22,7 @@ from costcalc.spec.source import Item, read
 __all__ = [
     "alone",
     "arguments",
+    "figures",
     "is_spec",
     "load",
     "parameters",
@@ -109,6 +111,11 @@ def parameters(name: str, overrides: Mapping[str, str | int] | None = None) -> d
     env = bind({key: items.get(key, item) for key, item in blueprint.params.items()}, [])
     own = (key for key, item in blueprint.params.items() if "$" not in str(item.plain()))
     return {key: env[key].value for key in own}
+
+
+def figures(name: str) -> tuple[Figure, ...]:
+    """The published figures that a spec carries, without unfolding it."""
+    return _resolve(catalogue.find(name), {}, ()).about.figures
 
 
 def stem(name: str) -> str:

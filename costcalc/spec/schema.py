@@ -30,9 +30,11 @@ MAX_ARGUMENTS = 100
 CLAIMED = ("macs", "params", "weights", "activations", "peak_activations")
 
 
-def _figure(value: object) -> object:
-    """A number written without quotes as the text it stands for: 1.5e9 → ``"1.5e+09"``."""
-    return f"{value:.15g}" if type(value) in (int, float) else value
+def figure(value: object) -> object:
+    """A whole number as the text it stands for; a float has lost how precisely it was printed."""
+    if type(value) is float:
+        raise Misfit(f"should be in quotes, so that its digits are kept: '{value:.15g}'")
+    return str(value) if type(value) is int else value
 
 
 def _published(value: str) -> str:
@@ -77,7 +79,7 @@ def _filled(value: dict[str, Any]) -> dict[str, Any]:
 
 
 Text = Annotated[str, Field(max_length=2000), AfterValidator(_line)]
-Printed = Annotated[Text, BeforeValidator(_figure), AfterValidator(_published)]
+Printed = Annotated[Text, BeforeValidator(figure), AfterValidator(_published)]
 Percentage = Annotated[Text, AfterValidator(_percentage)]
 Parameter = Annotated[str, AfterValidator(_parameter)]
 Arguments = Annotated[Any, PlainValidator(_arguments)]

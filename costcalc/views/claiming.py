@@ -10,6 +10,7 @@ from costcalc import printed, units
 from costcalc.records import Cell, ClaimVerdict, Column, Grid, Marked, Quantity, Reading, ReadingVerdict, View
 from costcalc.views.metrics import CONVENTION
 
+IMPLIED = "A figure in parentheses is not printed; it is what the words imply."
 MOST_TERMS = 6  # that a line can hold
 # how an outcome reads in a table
 OUTCOMES = {
@@ -29,10 +30,10 @@ def claims(
     columns = (
         Column("id", "claim", "name"),
         Column("claim", "what is claimed", "text"),
+        Column("verdict", "verdict", "text"),
         Column("published", "published", "figure"),
         Column("exact", "exact", "figure"),
-        Column("verdict", "verdict", "text"),
-        Column("publication", "by", "text", {key: _author(cite) for key, cite in cited.items()}),
+        Column("publication", "by", "text", {key: f"{_author(cite)} ({key})" for key, cite in cited.items()}),
         Column("where", "where", "text"),
         *((Column("why", "why", "text"),) if why else ()),
     )
@@ -40,8 +41,8 @@ def claims(
         (
             verdict.claim.id,
             verdict.claim.text,
-            *_headline(verdict),
             _worded(verdict),
+            *_headline(verdict),
             verdict.claim.publication,
             verdict.claim.where,
             *((verdict.claim.note,) if why else ()),
@@ -54,7 +55,9 @@ def claims(
     facts: dict[str, Cell] = {"count": len(rows), "passed": passed}
     words = tuple(f"{word}: {meaning}." for word, meaning in meanings.items() if word in counted)
     grid = Grid("claims", "published claims", columns, rows)
-    return View("claims", (grid,), facts, (*words, CONVENTION), _concluded(verdicts, counted), passed)
+    return View(
+        "claims", (grid,), facts, (*words, IMPLIED, CONVENTION), _concluded(verdicts, counted), passed
+    )
 
 
 def _author(cite: str) -> str:
@@ -68,7 +71,12 @@ def _headline(verdict: ClaimVerdict) -> tuple[Cell, Cell]:
     if not shown:
         return None, None
     first = next((found for found in shown if found.outcome == printed.OFF), shown[0])
-    return first.reading.published or None, _exact(first)
+    return _printed(first.reading), _exact(first)
+
+
+def _printed(reading: Reading) -> str | None:
+    """The figure as printed; in parentheses what no figure but the words say."""
+    return f"({reading.published})" if reading.implied else reading.published or None
 
 
 def _exact(found: ReadingVerdict) -> Cell:
@@ -98,7 +106,7 @@ def claim(verdict: ClaimVerdict, cited: Mapping[str, str], meanings: Mapping[str
     by = cited.get(told.publication, told.publication)
     notes = [f"Source: {by}{f', {told.where}' if told.where else ''}."]
     notes += (
-        [f"Repeated in: {', '.join(cited.get(key, key) for key in told.repeated)}."] if told.repeated else []
+        [f"Repeated in: {'; '.join(cited.get(key, key) for key in told.repeated)}."] if told.repeated else []
     )
     notes += [told.note] if told.note else []
     notes += [
@@ -128,7 +136,7 @@ def _readings(verdict: ClaimVerdict) -> Grid:
     rows = tuple(
         (
             found.reading.label,
-            found.reading.published or None,
+            _printed(found.reading),
             _precision(found.reading),
             _exact(found),
             _deviation(found),
@@ -163,7 +171,7 @@ def _precision(reading: Reading) -> str | None:
     if reading.within is not None:
         return f"± {units.percent(reading.within)}"
     if read.sort != "value":
-        return "a range" if read.last is not None else "a bound"
+        return "a range" if read.upper is not None else "a bound"
     if reading.truncated:
         return f"+ {units.step(read.unit, reading.mark)}"
     return f"± {units.step(read.unit / 2, reading.mark)}"
