@@ -54,9 +54,10 @@ def claims(
     counted = {word: times[word] for word in meanings if word in times}
     facts: dict[str, Cell] = {"count": len(rows), "passed": passed}
     words = tuple(f"{word}: {meaning}." for word, meaning in meanings.items() if word in counted)
+    implied = [IMPLIED] if any(str(row[3]).startswith("(") for row in rows) else []
     grid = Grid("claims", "published claims", columns, rows)
     return View(
-        "claims", (grid,), facts, (*words, IMPLIED, CONVENTION), _concluded(verdicts, counted), passed
+        "claims", (grid,), facts, (*words, *implied, CONVENTION), _concluded(verdicts, counted), passed
     )
 
 
@@ -112,6 +113,7 @@ def claim(verdict: ClaimVerdict, cited: Mapping[str, str], meanings: Mapping[str
     notes += [
         f"{found.reading.label}: {found.reading.note}." for found in verdict.readings if found.reading.note
     ]
+    notes += [IMPLIED] if any(found.reading.implied for found in verdict.readings) else []
     facts: dict[str, Cell] = {
         "id": told.id,
         "claim": told.text,
