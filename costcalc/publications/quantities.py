@@ -207,6 +207,7 @@ def _exact(call: str, target: Target) -> Fraction:
         raise _no_block(graph, target) from None
 
 
+@cache
 def _terms(call: str, target: Target) -> tuple[tuple[str, int], ...]:
     key = call.partition("(")[0]
     listed = _per_layer(key, _graph(target.spec), target) if key in COUNTS else []

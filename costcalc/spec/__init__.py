@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -183,10 +184,8 @@ def _item(path: str, value: str | int) -> Item:
 
 def _resolve(path: Path, overrides: Mapping[str, Item], chain: tuple[Path, ...]) -> Blueprint:
     """The file with its bases merged in; ``overrides`` matter where a part is taken out of one."""
-    doubled: list[Problem] = []
-    item = read(catalogue.text_of(path), catalogue.shown(path), doubled)
-    entry, problems = file_entry(item)
-    problems += doubled
+    item, entry, found = (_preset if catalogue.is_preset(path) else _file)(path)
+    problems = [*found]
     if path in chain or len(chain) >= MAX_BASES:
         way = " → ".join(catalogue.shown(link) for link in (*chain, path))
         raise CostcalcError(
@@ -203,6 +202,17 @@ def _resolve(path: Path, overrides: Mapping[str, Item], chain: tuple[Path, ...])
     if entry.part is not None:
         base = _part(base, entry, item, path, overrides)
     return _merged(base, entry, item, path, problems)
+
+
+def _file(path: Path) -> tuple[Item, FileEntry, tuple[Problem, ...]]:
+    """A file as written, as validated, and what is wrong with its form."""
+    doubled: list[Problem] = []
+    item = read(catalogue.text_of(path), catalogue.shown(path), doubled)
+    entry, problems = file_entry(item)
+    return item, entry, (*problems, *doubled)
+
+
+_preset = cache(_file)  # what is shipped does not change while it is used
 
 
 def _resolve_base(

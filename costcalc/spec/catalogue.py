@@ -88,6 +88,11 @@ def shown(path: Path) -> str:
     return str(path.relative_to(_HERE)) if path.is_relative_to(_HERE) else str(path)
 
 
+def is_preset(path: Path) -> bool:
+    """Whether a path is that of a preset."""
+    return path.parent == _PRESETS
+
+
 def is_shipped(file: str) -> bool:
     """Whether a file name in a message is that of a shipped file."""
     return file.startswith((f"{_PRESETS.name}/", f"{_BLOCKS.name}/")) and (_HERE / file).is_file()
