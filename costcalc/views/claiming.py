@@ -227,7 +227,7 @@ def _rests(verdict: ClaimVerdict) -> Grid:
             text,
             quantity.value if isinstance(quantity.value, str) else Marked(quantity.value, ""),
             _made_of(quantity),
-            f"costcalc show {quantity.spec}",
+            f"costcalc {'formula' if isinstance(quantity.value, str) else 'show'} {quantity.spec}",
         )
         for text, quantity in found.items()
     )
