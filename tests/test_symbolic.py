@@ -151,7 +151,7 @@ def test_what_holds_only_here_is_not_said_to_hold(written: Callable[..., str]) -
         api.closed_form(written(equal), "a,b")
     ceiling = """
         input: [2, $s, $s]
-        params: {s: 16}
+        params: {s: 17}
         layers:
           pool: {kind: maxpool, kernel: 1, stride: 7, ceil: true}
     """
