@@ -85,6 +85,13 @@ def chw(x: Shape) -> tuple[int, int, int]:
     return x[0], x[1], x[2]
 
 
+def vector(x: Shape) -> int:
+    """The features of a vector, or a :class:`Misfit` that says what came instead."""
+    if len(x) != 1:
+        raise Misfit(f"needs a vector [features], got {list(x)}; put a flatten layer before it")
+    return x[0]
+
+
 def divided(channels: int, groups: int, what: str) -> int:
     """``channels/groups``, or a :class:`Misfit` where that is not whole."""
     if channels % groups:

@@ -9,7 +9,7 @@ from math import prod
 from typing import Any, ClassVar
 
 from costcalc.errors import Misfit
-from costcalc.layers.base import Layer, Margin, Padding, Size, Steps, TorchModule, area, chw, divided
+from costcalc.layers.base import Layer, Margin, Padding, Size, Steps, TorchModule, area, chw, divided, vector
 from costcalc.layers.window import Span, grid, reach, seen, transposed
 from costcalc.records import Shape
 
@@ -182,8 +182,7 @@ class Linear(Layer):
     bias: bool = True
 
     def output_shape(self, *xs: Shape) -> Shape:
-        if len(xs[0]) != 1:
-            raise Misfit(f"needs a vector [features], got {list(xs[0])}; put a flatten layer before it")
+        vector(xs[0])
         return (self.out,)
 
     def weights(self, *xs: Shape) -> int:
@@ -213,8 +212,7 @@ class Rbf(Layer):
     out: Size
 
     def output_shape(self, *xs: Shape) -> Shape:
-        if len(xs[0]) != 1:
-            raise Misfit(f"needs a vector [features], got {list(xs[0])}; put a flatten layer before it")
+        vector(xs[0])
         return (self.out,)
 
     def macs(self, *xs: Shape) -> int:
