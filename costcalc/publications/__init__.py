@@ -8,7 +8,7 @@ from costcalc import printed
 from costcalc.errors import CostcalcError, Misfit, did_you_mean, shortened
 from costcalc.printed import OFF, Outcome
 from costcalc.publications import quantities, verdicts
-from costcalc.publications.library import all_claims, publications
+from costcalc.publications.entries import all_claims, publications
 from costcalc.records import Claim, ClaimVerdict, Reading, ReadingVerdict
 
 __all__ = ["all_claims", "chosen", "cited", "judged", "named", "quantities", "verdicts"]
