@@ -242,6 +242,14 @@ def test_every_verdict_is_met() -> None:
     assert {claim.verdict for claim in ALL.values()} == verdicts.MEANINGS.keys()
 
 
+def test_a_verdict_that_no_longer_follows_is_told_with_what_does() -> None:
+    found = judged("G05")
+    told = str(api.Derivation(replace(found, claim=replace(found.claim, verdict="wrong"))))
+    assert "RECORDED AS WRONG; NOW OVER-STATED OR NOT REPRODUCIBLE: it comes out for no reading" in told
+    listed = str(api.Claims((replace(found, claim=replace(found.claim, verdict="wrong")),)))
+    assert "The verdict on record no longer follows: G05." in listed
+
+
 def test_filters() -> None:
     wrong = api.claims(verdict="wrong")
     assert {found.claim.verdict for found in wrong.verdicts} == {"wrong"}

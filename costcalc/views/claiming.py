@@ -122,7 +122,10 @@ def claim(verdict: ClaimVerdict, cited: Mapping[str, str], meanings: Mapping[str
         "verdict": told.verdict,
         "passed": verdict.passed,
     }
-    summary = (f"{told.id}: {told.text}.", f"{_worded(verdict).upper()}: {meanings[told.verdict]}.")
+    summary = (
+        f"{told.id}: {told.text}.",
+        f"{_worded(verdict).upper()}: {meanings[told.verdict if verdict.passed else verdict.following[0]]}.",
+    )
     return View("claim", grids, facts, (*notes, CONVENTION), summary, verdict.passed)
 
 
