@@ -12,7 +12,7 @@ from costcalc.errors import Place
 from costcalc.printed import OFF, Outcome
 
 Shape = tuple[int, ...]  # without batch: (C, H, W) or (features,)
-Producer = Literal["formula", "trace"]
+Producer = Literal["formula", "trace", "operators"]
 TOTAL = "total"  # what a claim calls the whole graph
 Mark = Literal["", "%", "×"]
 
@@ -97,8 +97,8 @@ class Structure:
     """
 
     receptive_field: tuple[int, int] | None
-    depth: int
-    nonlinearities: int
+    depth: int | None
+    nonlinearities: int | None
     peak_activations: int
 
 

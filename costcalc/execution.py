@@ -1,0 +1,114 @@
+"""What one forward pass of a model did, operator by operator: the record that foreign models are counted from.
+
+All numbers are of the pass as it ran, batch included. Names of modules are dotted paths; the model
+itself is the empty path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from costcalc.records import Shape
+
+Role = Literal["weight", "bias", "norm"]
+Phase = Literal["forward", "backward"]
+# what is known of an operator's cost: exact; that it multiplies and adds nothing; nothing
+Knowledge = Literal["counted", "no MACs", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operator as it ran.
+
+    ``operator`` is its name as in ``aten::conv2d``; ``module`` the path of the innermost module that
+    was running. ``arguments`` are the positional ones as passed, with shapes (tuples) in place of
+    tensors; ``outputs`` are the shapes of the tensors it gave. ``within`` are the composite operators
+    that it is a part of, outermost first. ``taken`` and ``given`` are the numbers of the buffers it
+    reads and makes (a view makes none), ``in_place`` whether its result may live in one it reads.
+    """
+
+    operator: str
+    module: str
+    phase: Phase
+    arguments: tuple[Any, ...]
+    outputs: tuple[Shape, ...]
+    within: tuple[str, ...]
+    knowledge: Knowledge
+    macs: int
+    other_ops: int
+    reads: int
+    writes: int
+    taken: tuple[int, ...]
+    given: tuple[int, ...]
+    in_place: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One run of a module's ``forward``: the shapes of the tensors it took and gave, in order."""
+
+    module: str
+    inputs: tuple[Shape, ...]
+    outputs: tuple[Shape, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A module: its class and those it inherits from, as ``torch.nn.modules.conv.Conv2d``, nearest first.
+
+    ``children`` are the paths of its direct children; ``aliases`` other paths that lead to it.
+    """
+
+    path: str
+    classes: tuple[str, ...]
+    children: tuple[str, ...]
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """The name of its class."""
+        return self.classes[0].rpartition(".")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A parameter or buffer that a module owns; ``shared`` names the first owner of one held again.
+
+    ``used`` is whether any operator took it.
+    """
+
+    module: str
+    name: str
+    elements: int
+    role: Role
+    is_buffer: bool
+    trainable: bool
+    shared: str
+    used: bool
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Everything that one pass did, and what the model holds.
+
+    ``modules`` maps paths to modules in the order of ``named_modules``; ``inputs`` and ``outputs``
+    are the shapes of all tensors given to and by the model; ``samples`` is how many samples the pass
+    was for; ``sizes`` are the elements of each buffer by number, ``entering`` and ``leaving`` the
+    numbers of those given to the model and by it; ``assumed`` names operators whose output depends on
+    values, and was taken to be as large as it can be.
+    """
+
+    name: str
+    samples: int
+    modules: Mapping[str, Module]
+    operations: tuple[Operation, ...]
+    calls: tuple[Call, ...]
+    holdings: tuple[Holding, ...]
+    inputs: tuple[Shape, ...]
+    outputs: tuple[Shape, ...]
+    sizes: tuple[int, ...]
+    entering: tuple[int, ...]
+    leaving: tuple[int, ...]
+    assumed: tuple[str, ...] = ()

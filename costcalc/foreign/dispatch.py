@@ -1,0 +1,339 @@
+"""One pass of a model on meta tensors, watched operator by operator: shapes without arithmetic.
+
+In inference mode torch shows operators whole (a linear layer, attention, an LSTM), whatever kernel
+would run them; so the count does not depend on gradient mode, fused paths or device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from costcalc.errors import ENVIRONMENT, CostcalcError, shortened
+from costcalc.execution import Call, Execution, Holding, Module, Operation, Phase, Role
+from costcalc.foreign import asfound, operators
+from costcalc.records import Shape
+
+# the answer depends on values, and there are none
+VALUES = frozenset(
+    f"aten::{word}"
+    for word in "item _local_scalar_dense is_nonzero equal allclose _unique _unique2 unique_consecutive unique_dim".split()
+)
+# the size depends on values: taken as large as it can be
+SIZED_BY_VALUES = frozenset({"aten::nonzero", "aten::masked_select", "torchvision::nms"})
+# what these make is filled later or never looked at, so it need not have values
+FILLED = frozenset(
+    f"aten::{word}" for word in "empty empty_strided zeros ones full rand randn randint normal".split()
+)
+
+
+class NeedsValueError(RuntimeError):
+    """The model asked for the value of a tensor."""
+
+
+def run(
+    model: nn.Module,
+    args: Sequence[Any] = (),
+    kwargs: Mapping[str, Any] | None = None,
+    name: str = "",
+    samples: int = 1,
+    training: bool = False,
+    backward: bool = False,
+) -> Execution:
+    """What one pass of the model does: forward, in inference mode unless ``training``, or also ``backward``.
+
+    Model, arguments and process are left as found. Raises :class:`CostcalcError` with the message of
+    the model's own exception, or with the reason why it cannot be counted.
+    """
+    asfound.countable(model)
+    name = name or type(model).__name__
+    watch = Watch(model)
+    inputs = asfound.to_meta((tuple(args), dict(kwargs or {})))
+    with asfound.on_meta(model, watch.entered, training or backward) as swapped:
+        watch.hold(swapped)
+        watch.entering = watch.numbers(asfound.tensors(inputs))
+        try:
+            outputs = _passed(model, watch, inputs, backward)
+        except Exception as error:
+            raise _told(error, name, watch) from error
+        return watch.execution(name, samples, asfound.tensors(inputs), asfound.tensors(outputs))
+
+
+def _passed(model: nn.Module, watch: Watch, inputs: tuple[Any, Any], backward: bool) -> Any:
+    """Run the pass; what the model gave."""
+    args, kwargs = inputs
+    if not backward:
+        with torch.inference_mode(), watch:
+            return model(*args, **kwargs)
+    with torch.enable_grad(), watch:
+        outputs = model(*args, **kwargs)
+        ends = [found for found in asfound.tensors(outputs) if found.requires_grad]
+        if not ends:
+            raise NeedsValueError("nothing that it gives depends on a trainable parameter")
+        watch.phase = "backward"
+        torch.autograd.backward(ends, [torch.empty_like(end) for end in ends])
+    return outputs
+
+
+def _told(error: Exception, name: str, watch: Watch) -> CostcalcError:
+    """The exception as its reader needs it: a reason why nothing can be counted, or the model's own message."""
+    where = f"{name}: {watch.failed or 'the model'} ({watch.modules[watch.failed].kind})"
+    said = " ".join(str(error).split())
+    if isinstance(error, NeedsValueError):
+        return CostcalcError(f"{where}: {said}", ENVIRONMENT)
+    if "meta tensor" in said or "meta device" in said:
+        why = "needs the values of a tensor, and counting computes none"
+        return CostcalcError(f"{where} {why}: {shortened(said, 160)}", ENVIRONMENT)
+    return CostcalcError(f"{where} raised {type(error).__name__}: {said or 'without a message'}")
+
+
+class Watch(TorchDispatchMode):
+    """Sees every operator and every run of a module, and keeps the record of both."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.modules = _modules(model)
+        self.model = model
+        self.phase: Phase = "forward"
+        self.failed = ""  # the module in which an exception rose
+        self.entering: tuple[int, ...] = ()
+        self._running = [""]
+        self._within: list[str] = []
+        self._operations: list[Operation] = []
+        self._calls: list[Call] = []
+        self._assumed: dict[str, None] = {}
+        self._held: dict[tuple[str, str], torch.Tensor] = {}
+        self._own: set[int] = set()  # storages of parameters and buffers: no activations
+        self._used: set[int] = set()
+        self._numbers: dict[int, int] = {}  # storage → number of the buffer
+        self._sizes: list[int] = []
+        self._kept: list[torch.Tensor] = []  # so that no storage's place is taken by another
+        self._made_by: dict[int, str] = {}  # number of an autograd node → module that made it
+
+    def hold(self, swapped: dict[tuple[str, str], torch.Tensor]) -> None:
+        """The meta tensors that stand for parameters and buffers."""
+        self._held = swapped
+        self._own = {_storage(tensor) for tensor in swapped.values()}
+
+    def entered(self, path: str, forward: asfound.Run) -> asfound.Run:
+        """The ``forward`` of the module at that path, announced."""
+
+        def announced(*args: Any, **kwargs: Any) -> Any:
+            self._running.append(path)
+            try:
+                outputs = forward(*args, **kwargs)
+            except BaseException:
+                self.failed = self.failed or path
+                raise
+            finally:
+                self._running.pop()
+            self._calls.append(Call(path, _shapes((args, kwargs)), _shapes(outputs)))
+            return outputs
+
+        return announced
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        rule = operators.rule(func)
+        if rule.taken_apart:
+            self._within.append(rule.name)
+            try:
+                with self:
+                    return func.decompose(*args, **kwargs)
+            finally:
+                self._within.pop()
+        taken = _flat((args, kwargs.values()))
+        args, kwargs = _placed(rule.name, args, kwargs, taken)
+        outputs = self._sized(rule.name, taken)
+        if outputs is None:
+            outputs = func(*args, **kwargs)
+        self._note(rule, args, taken, outputs)
+        return outputs
+
+    def _sized(self, name: str, taken: Sequence[torch.Tensor]) -> Any:
+        """What an operator gives at most, where torch has no answer without values."""
+        if name not in SIZED_BY_VALUES or not any(tensor.is_meta for tensor in taken):
+            return None
+        self._assumed[name] = None
+        if name == "torchvision::nms":
+            return torch.empty(taken[0].shape[0], dtype=torch.int64, device="meta")
+        return None
+
+    def _note(
+        self, rule: operators.Rule, args: tuple[Any, ...], taken: Sequence[torch.Tensor], outputs: Any
+    ) -> None:
+        outs = _flat((outputs,))
+        macs, other = rule.handle(args, outs) if outs else (0, 0)
+        self._used.update(id(tensor) for tensor in taken)
+        given = outs[:1] if rule.main_output_only else outs
+        sources = [tensor for tensor in taken if _storage(tensor) not in self._own]
+        before = {_storage(tensor) for tensor in taken}
+        new = given if rule.mutates else [tensor for tensor in given if _storage(tensor) not in before]
+        moved = bool(new) and self.phase == "forward"
+        self._operations.append(
+            Operation(
+                operator=rule.name,
+                module=self._module(),
+                phase=self.phase,
+                arguments=tuple(_plain(arg) for arg in args),
+                outputs=tuple(tuple(out.shape) for out in outs),
+                within=tuple(self._within),
+                knowledge=rule.knowledge,
+                macs=macs,
+                other_ops=other if self.phase == "forward" else 0,
+                reads=sum(tensor.numel() for tensor in sources) if moved else 0,
+                writes=sum(tensor.numel() for tensor in new) if moved else 0,
+                taken=self.numbers(sources),
+                given=self.numbers(new),
+                in_place=rule.in_place,
+            )
+        )
+
+    def _module(self) -> str:
+        """The module that runs, or in the backward pass the one whose forward made the gradient's node."""
+        if self.phase == "forward":
+            if torch.is_grad_enabled():
+                self._made_by[torch.autograd._get_sequence_nr() - 1] = self._running[-1]
+            return self._running[-1]
+        node = torch._C._current_autograd_node()
+        return self._made_by.get(node._sequence_nr(), "") if node is not None else ""
+
+    def numbers(self, found: Sequence[torch.Tensor]) -> tuple[int, ...]:
+        """The numbers of the buffers that tensors live in, each once."""
+        numbers = []
+        for tensor in found:
+            key = _storage(tensor)
+            if key not in self._numbers:
+                self._numbers[key] = len(self._sizes)
+                self._sizes.append(tensor.numel())
+                self._kept.append(tensor)
+            numbers.append(self._numbers[key])
+        return tuple(dict.fromkeys(numbers))
+
+    def execution(
+        self, name: str, samples: int, inputs: Sequence[torch.Tensor], outputs: Sequence[torch.Tensor]
+    ) -> Execution:
+        """The record of everything seen."""
+        return Execution(
+            name=name,
+            samples=samples,
+            modules=self.modules,
+            operations=tuple(self._operations),
+            calls=tuple(self._calls),
+            holdings=tuple(_holdings(self.model, self._held, self._used)),
+            inputs=tuple(tuple(tensor.shape) for tensor in inputs),
+            outputs=tuple(tuple(tensor.shape) for tensor in outputs),
+            sizes=tuple(self._sizes),
+            entering=self.entering,
+            leaving=self.numbers(outputs),
+            assumed=tuple(self._assumed),
+        )
+
+
+def _placed(
+    name: str, args: tuple[Any, ...], kwargs: dict[str, Any], taken: list[torch.Tensor]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments with all that need no values on the meta device; refuses what needs values."""
+    if name in VALUES and any(tensor.is_meta for tensor in taken):
+        raise NeedsValueError(f"needs the values of a tensor ({name}), and counting computes none")
+    if kwargs.get("device") is not None and (name in FILLED or any(tensor.is_meta for tensor in taken)):
+        kwargs = {**kwargs, "device": torch.device("meta")}
+    elsewhere = [tensor for tensor in taken if not tensor.is_meta and tensor.dim()]
+    if elsewhere and len(elsewhere) < len(taken) and not name.startswith("aten::_pack"):
+        args, kwargs = asfound.to_meta((args, kwargs))
+        taken[:] = _flat((args, kwargs.values()))
+    return args, kwargs
+
+
+def _flat(values: Any) -> list[torch.Tensor]:
+    """The tensors among arguments or results, also in lists of them."""
+    found: list[torch.Tensor] = []
+    for value in values:
+        if isinstance(value, torch.Tensor):
+            found.append(value)
+        elif isinstance(value, (list, tuple)) or hasattr(value, "__next__"):
+            found += _flat(value)
+        elif not isinstance(value, (str, bytes)) and hasattr(value, "__iter__"):
+            found += _flat(value)
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """An argument without torch: a tensor as its shape."""
+    if isinstance(value, torch.Tensor):
+        return tuple(value.shape)
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    return value
+
+
+def _shapes(tree: Any) -> tuple[Shape, ...]:
+    return tuple(tuple(tensor.shape) for tensor in asfound.tensors(tree))
+
+
+def _storage(tensor: torch.Tensor) -> int:
+    return int(tensor.untyped_storage()._cdata)
+
+
+def _modules(model: nn.Module) -> dict[str, Module]:
+    """Every module by its first path."""
+    aliases: dict[int, list[str]] = {}
+    for path, module in model.named_modules(remove_duplicate=False):
+        aliases.setdefault(id(module), []).append(path)
+    found = {}
+    for path, module in model.named_modules():
+        classes = tuple(f"{kind.__module__}.{kind.__qualname__}" for kind in type(module).__mro__[:-1])
+        children = tuple(
+            aliases[id(child)][0] for child in module._modules.values() if child is not None
+        )
+        found[path] = Module(path, classes, children, tuple(aliases[id(module)][1:]))
+    return found
+
+
+NORMS = (
+    nn.modules.batchnorm._NormBase,
+    nn.LayerNorm,
+    nn.GroupNorm,
+    nn.RMSNorm,
+    nn.LocalResponseNorm,
+)
+
+
+def _holdings(
+    model: nn.Module, held: Mapping[tuple[str, str], torch.Tensor], used: set[int]
+) -> list[Holding]:
+    """Parameters and buffers by owner; one that stands in several places belongs to the first."""
+    first: dict[int, str] = {}
+    found = []
+    for path, module in model.named_modules():
+        for is_buffer, own in ((False, module._parameters), (True, module._buffers)):
+            for key in own:
+                tensor = held.get((path, key))
+                if tensor is None:
+                    continue
+                shared = first.setdefault(id(tensor), f"{path}.{key}".lstrip("."))
+                found.append(
+                    Holding(
+                        module=path,
+                        name=key,
+                        elements=tensor.numel(),
+                        role=_role(module, key),
+                        is_buffer=is_buffer,
+                        trainable=tensor.requires_grad,
+                        shared="" if shared == f"{path}.{key}".lstrip(".") else shared,
+                        used=id(tensor) in used,
+                    )
+                )
+    return found
+
+
+def _role(module: nn.Module, key: str) -> Role:
+    if isinstance(module, NORMS):
+        return "norm"
+    return "bias" if "bias" in key else "weight"

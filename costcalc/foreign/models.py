@@ -1,0 +1,253 @@
+"""From a name to a model: ``torchvision:resnet50``, ``timm:convnext_tiny``, ``package.module:factory``.
+
+It is built without weights: tensors that are only filled or drawn lie on the meta device, where they
+take no memory; what is computed (``arange``, ``linspace``) keeps its values while it is small.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import re
+import sys
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from costcalc.errors import ENVIRONMENT, CostcalcError, did_you_mean, shortened
+from costcalc.foreign import asfound, operators
+from costcalc.foreign.dispatch import FILLED
+from costcalc.foreign.inputs import Input
+
+_NAME = re.compile(r"(?P<where>[A-Za-z_][\w.]*):(?P<what>[A-Za-z_][\w./-]*)")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A foreign model as built: its name, the module, what it takes by default, and where it comes from.
+
+    ``listed`` is whether it takes a list of samples instead of a batch, as torchvision's detectors do.
+    """
+
+    name: str
+    module: nn.Module
+    inputs: tuple[Input, ...]
+    source: str
+    listed: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def load(name: str, arguments: Mapping[str, str] | None = None) -> Model:
+    """Build the model of that name with ``key: value`` arguments for its factory.
+
+    Values are Python literals, or else text. Raises :class:`CostcalcError` for an unknown name, a missing
+    package, or the factory's own exception.
+    """
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise CostcalcError(
+            f"{shortened(name)} names no model; write torchvision:NAME, timm:NAME or package.module:factory"
+        )
+    given = {key: _literal(value) for key, value in (arguments or {}).items()}
+    zoo = ZOOS.get(match["where"], _factory)
+    return zoo(name, match["where"], match["what"], given)
+
+
+def _literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return {"true": True, "false": False, "none": None}.get(text.lower(), text)
+
+
+def _imported(package: str, name: str) -> Any:
+    """An optional package; a missing one names the command that installs it."""
+    if importlib.util.find_spec(package) is None:
+        extra = {"torchvision": "vision"}.get(package, package)
+        raise CostcalcError(f"{name} needs {package}: pip install 'costcalc[{extra}]'", ENVIRONMENT)
+    try:
+        if package == "torchvision":
+            declare_operators()
+        with warnings.catch_warnings(action="ignore"):
+            return importlib.import_module(package)
+    except Exception as error:
+        said = " ".join(str(error).split())
+        raise CostcalcError(f"{package} does not import: {said}; see `costcalc doctor`", ENVIRONMENT) from error
+
+
+# what torchvision expects its compiled part to define, as far as its models use it
+SCHEMAS = (
+    "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+    "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+    "roi_align(Tensor input, Tensor rois, float spatial_scale, SymInt pooled_height, SymInt pooled_width, "
+    "int sampling_ratio, bool aligned) -> Tensor",
+    "deform_conv2d(Tensor input, Tensor weight, Tensor offset, Tensor mask, Tensor bias, SymInt stride_h, "
+    "SymInt stride_w, SymInt pad_h, SymInt pad_w, SymInt dilation_h, SymInt dilation_w, SymInt groups, "
+    "SymInt offset_groups, bool use_mask) -> Tensor",
+)
+_declared: list[torch.library.Library] = []
+
+
+def declare_operators() -> None:
+    """Let torchvision be imported beside a torch that its compiled part does not fit.
+
+    Its operators are then declared without kernels: models can be counted, not run. Where the
+    compiled part loads, nothing is done.
+    """
+    if "torchvision" in sys.modules or _declared:
+        return
+    found = importlib.util.find_spec("torchvision")
+    compiled = [*Path(found.origin).parent.glob("_C*")] if found and found.origin else []
+    for library in compiled:
+        try:
+            torch.ops.load_library(str(library))
+            return
+        except OSError:
+            continue
+    library = torch.library.Library("torchvision", "DEF")
+    for schema in SCHEMAS:
+        library.define(schema)
+    _declared.append(library)
+    importlib.import_module("torchvision.extension")._has_ops = lambda: True
+    shapes = importlib.import_module("torchvision._meta_registrations")
+    library.impl("roi_align", shapes.meta_roi_align, "Meta")
+    library.impl("deform_conv2d", shapes.meta_deform_conv2d, "Meta")
+
+
+class Unfilled(TorchDispatchMode):
+    """Puts what a constructor only fills or draws on the meta device."""
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if operators.rule(func).name in FILLED and "device" in kwargs:
+            kwargs = {**kwargs, "device": torch.device("meta")}
+        taken = asfound.tensors((args, kwargs))
+        if any(tensor.is_meta for tensor in taken) and not all(tensor.is_meta or not tensor.dim() for tensor in taken):
+            args, kwargs = asfound.to_meta((args, kwargs))
+        return func(*args, **kwargs)
+
+
+def _built(name: str, factory: Callable[..., Any], arguments: Mapping[str, Any]) -> nn.Module:
+    """What the factory makes, without memory; its own exceptions are told as its own."""
+    try:
+        with warnings.catch_warnings(action="ignore"), torch.random.fork_rng(devices=[]), Unfilled():
+            model = factory(**arguments)
+    except CostcalcError:
+        raise
+    except (Exception, SystemExit) as error:
+        said = " ".join(str(error).split()) or "without a message"
+        raise CostcalcError(f"{name}: the factory raised {type(error).__name__}: {said}") from error
+    if not isinstance(model, nn.Module):
+        raise CostcalcError(f"{name} gives a {type(model).__name__}, no torch.nn.Module")
+    return model
+
+
+def _known(name: str, what: str, listed: Sequence[str], package: str) -> None:
+    if what not in listed:
+        hint = did_you_mean(what, listed) or f"; {package} has {len(listed)} models"
+        raise CostcalcError(f"{name}: {package} has no model {shortened(what)}{hint}")
+
+
+# torchvision builds these otherwise without weights than with the released ones
+BUILT_WITH: dict[str, dict[str, Any]] = {
+    "googlenet": {"aux_logits": False, "init_weights": False},
+    "inception_v3": {"init_weights": False},
+    # of more candidates boxes are sorted out class by class in a loop over values; nothing is multiplied there
+    "ssd300_vgg16": {"topk_candidates": 250},
+    "ssdlite320_mobilenet_v3_large": {"topk_candidates": 250},
+}
+CLIP_FRAMES, IMAGE, DETECTED, FLOW = 16, 224, 800, (384, 512)
+
+
+def _torchvision(name: str, package: str, what: str, given: dict[str, Any]) -> Model:
+    zoo = _imported(package, name).models
+    _known(name, what, zoo.list_models(), package)
+    builder = zoo.get_model_builder(what)
+    task = builder.__module__.removeprefix("torchvision.models.").partition(".")[0]
+    unweighted = {"weights": None, **({"weights_backbone": None} if task in ("detection", "segmentation") else {})}
+    arguments = {**unweighted, **BUILT_WITH.get(what, {}), **given}
+    module = _built(name, lambda **keys: zoo.get_model(what, **keys), arguments)
+    images = 2 if task == "optical_flow" else 1
+    return Model(
+        name,
+        module,
+        (Input(_seen(zoo, what, task, module)),) * images,
+        f"torchvision {_version(package)}",
+        listed=task == "detection",
+    )
+
+
+def _seen(zoo: Any, what: str, task: str, module: nn.Module) -> tuple[int, ...]:
+    """The input that the model or its first released weights were made for."""
+    if task == "detection":
+        return (3, DETECTED, DETECTED)
+    if task == "optical_flow":
+        return (3, *FLOW)
+    weights = zoo.get_model_weights(what)
+    first = next(iter(weights), None)
+    made_for = getattr(first and first.transforms, "keywords", {}).get("crop_size", IMAGE)
+    size = getattr(module, "image_size", made_for)  # a transformer takes no other
+    sides = tuple(size) if isinstance(size, (list, tuple)) else (size, size)
+    return (3, CLIP_FRAMES, *sides) if task == "video" else (3, *sides)
+
+
+def _timm(name: str, package: str, what: str, given: dict[str, Any]) -> Model:
+    _imported("torchvision", name)  # timm imports it
+    timm = _imported(package, name)
+    plain = what.partition(".")[0]
+    _known(name, plain, timm.list_models(), package)
+    module = _built(name, lambda **keys: timm.create_model(what, pretrained=False, **keys), given)
+    config = getattr(module, "pretrained_cfg", None) or {}
+    size = tuple(config.get("input_size") or (3, IMAGE, IMAGE))
+    channels = given.get("in_chans", size[0])
+    return Model(name, module, (Input((channels, *size[1:])),), f"timm {_version(package)}")
+
+
+def _factory(name: str, where: str, what: str, given: dict[str, Any]) -> Model:
+    """``package.module:factory``: a class or function that gives a module, or a module itself."""
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        with Unfilled():
+            found: Any = importlib.import_module(where)
+    except ModuleNotFoundError as error:
+        if not where.startswith(error.name or "\n"):
+            raise CostcalcError(f"{name}: {where} does not import: {error}", ENVIRONMENT) from error
+        hint = did_you_mean(where, ZOOS) or "; is it installed, or in the working folder?"
+        raise CostcalcError(f"{name}: there is no module '{error.name}'{hint}") from None
+    except (Exception, SystemExit) as error:
+        said = " ".join(str(error).split())
+        raise CostcalcError(f"{name}: importing {where} raised {type(error).__name__}: {said}") from error
+    for part in what.split("."):
+        if not hasattr(found, part):
+            public = [word for word in dir(found) if not word.startswith("_")]
+            raise CostcalcError(f"{name}: {where} has no '{part}'{did_you_mean(part, public)}")
+        found = getattr(found, part)
+    if isinstance(found, nn.Module):
+        if given:
+            raise CostcalcError(f"{name} is a module already built; -k has nothing to set")
+        return Model(name, found, (), where)
+    if not callable(found):
+        raise CostcalcError(f"{name} is a {type(found).__name__}, neither a factory nor a torch.nn.Module")
+    return Model(name, _built(name, found, given), (), where)
+
+
+def _version(package: str) -> str:
+    from importlib import metadata
+
+    return metadata.version(package)
+
+
+ZOOS: dict[str, Callable[[str, str, str, dict[str, Any]], Model]] = {
+    "torchvision": _torchvision,
+    "timm": _timm,
+}

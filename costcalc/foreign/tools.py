@@ -1,0 +1,177 @@
+"""What the well-known counters themselves say: each is run, if it is installed, on a copy of a real model on the CPU.
+
+Several of them leave hooks, buffers or replaced functions behind and print what they do; the model given here is
+left as it was and the streams stay silent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import inspect
+import io
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import metadata
+from typing import Any
+
+import torch
+from torch import nn
+
+from costcalc import conventions
+from costcalc.errors import ENVIRONMENT, CostcalcError
+
+MOST_SAID = 200  # letters of another program's message
+Run = Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], int]
+
+
+def total(key: str, model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any] | None = None) -> int:
+    """What the tool of that convention counts for one pass of the model in eval mode, batch included.
+
+    Raises :class:`CostcalcError` if the tool is not installed or itself raises, with its message.
+    """
+    convention = conventions.named(key)
+    run = TOOLS.get(key)
+    if run is None:
+        raise CostcalcError(f"{convention.title} is no program that could be run", ENVIRONMENT)
+    _installed(convention)
+    inputs = copy.deepcopy((tuple(args), dict(kwargs or {})))
+    try:
+        with _quiet():
+            return run(copy.deepcopy(model).eval(), *inputs)
+    except CostcalcError:
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split())[:MOST_SAID]
+        raise CostcalcError(f"{convention.title} raised {type(error).__name__}: {said}", ENVIRONMENT) from error
+
+
+def _installed(convention: conventions.Convention) -> None:
+    try:
+        metadata.version(convention.distribution)
+    except metadata.PackageNotFoundError:
+        raise CostcalcError(
+            f"{convention.title} is not installed: pip install {convention.distribution}", ENVIRONMENT
+        ) from None
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Nothing printed, logged or warned of; gradients on, as where a user calls a tool."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+            torch.enable_grad(),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled)
+
+
+def _positional(tool: str, kwargs: dict[str, Any]) -> None:
+    if kwargs:
+        raise CostcalcError(f"{tool} takes no inputs by keyword: {', '.join(kwargs)}", ENVIRONMENT)
+
+
+def _flopcounter(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
+    """On the meta device, where no kernel of one device is chosen."""
+    inputs = [value.to("meta") if isinstance(value, torch.Tensor) else value for value in args]
+    return _flopcounter_cpu(model.to("meta"), tuple(inputs), kwargs)
+
+
+def _flopcounter_cpu(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    counter = FlopCounterMode(display=False)
+    with counter:
+        model(*args, **kwargs)
+    return int(counter.get_total_flops())
+
+
+def _fvcore(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
+    from fvcore.nn import FlopCountAnalysis
+
+    _positional("fvcore", kwargs)
+    return int(FlopCountAnalysis(model, args).tracer_warnings("none").total())
+
+
+def _thop(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
+    from thop import profile
+
+    _positional("thop", kwargs)
+    return int(profile(model, args, verbose=False)[0])
+
+
+def _ptflops(backend: str) -> Run:
+    def run(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
+        from ptflops import get_model_complexity_info
+
+        alone = len(args) == 1 and not kwargs
+        named = inspect.signature(model.forward).bind(*args, **kwargs).arguments
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            found, _ = get_model_complexity_info(
+                model,
+                (1,),
+                print_per_layer_stat=False,
+                as_strings=False,
+                input_constructor=lambda _: args[0] if alone else dict(named),
+                backend=backend,
+            )
+        if found is None:
+            raise RuntimeError(said.getvalue())
+        return int(found)
+
+    return run
+
+
+def _torchinfo(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
+    from torchinfo import summary
+
+    return int(summary(model, input_data=list(args), verbose=0, device="cpu", **kwargs).total_mult_adds)
+
+
+def _torchprofile(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
+    from torchprofile import profile_macs
+
+    _positional("torchprofile", kwargs)
+    return int(profile_macs(model, args))
+
+
+def _calflops(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
+    from calflops import calculate_flops
+
+    _, macs, _ = calculate_flops(
+        model, args=list(args), kwargs=kwargs, print_results=False, output_as_string=False
+    )
+    return int(macs)
+
+
+def _deepspeed(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
+    from deepspeed.profiling.flops_profiler import get_model_profile
+
+    _, macs, _ = get_model_profile(
+        model, args=list(args), kwargs=kwargs, print_profile=False, as_string=False, warm_up=0
+    )
+    return int(macs)
+
+
+TOOLS: dict[str, Run] = {
+    "flopcounter": _flopcounter,
+    "flopcounter-cpu": _flopcounter_cpu,
+    "fvcore": _fvcore,
+    "thop": _thop,
+    "ultralytics-thop": _thop,
+    "ptflops": _ptflops("pytorch"),
+    "ptflops-aten": _ptflops("aten"),
+    "torchinfo": _torchinfo,
+    "torchprofile": _torchprofile,
+    "calflops": _calflops,
+    "deepspeed": _deepspeed,
+}
