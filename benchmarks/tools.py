@@ -33,7 +33,10 @@ def main(key: str, *wanted: str) -> None:
         except CostcalcError as error:
             print(f"{name}: {error}", file=sys.stderr)
     version = metadata.version(conventions.named(key).distribution).partition("+")[0]
-    print(yaml.safe_dump({key: {"version": version, "totals": totals}}, sort_keys=False, allow_unicode=True), end="")
+    print(
+        yaml.safe_dump({key: {"version": version, "totals": totals}}, sort_keys=False, allow_unicode=True),
+        end="",
+    )
 
 
 if __name__ == "__main__":

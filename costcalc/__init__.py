@@ -12,7 +12,9 @@ from costcalc.api import (
     ClosedForm,
     Compared,
     Costs,
+    Counted,
     Derivation,
+    Reconciliation,
     budget,
     check,
     claim,
@@ -20,7 +22,10 @@ from costcalc.api import (
     closed_form,
     compare,
     costs,
+    count,
+    count_training,
     load,
+    reconcile,
 )
 from costcalc.errors import CostcalcError
 from costcalc.graph import Graph
@@ -34,8 +39,10 @@ __all__ = [
     "Compared",
     "CostcalcError",
     "Costs",
+    "Counted",
     "Derivation",
     "Graph",
+    "Reconciliation",
     "budget",
     "check",
     "claim",
@@ -43,8 +50,11 @@ __all__ = [
     "closed_form",
     "compare",
     "costs",
+    "count",
+    "count_training",
     "load",
     "presets",
+    "reconcile",
 ]
 
 

@@ -58,7 +58,9 @@ class Attribution:
     def samples(self) -> int:
         """What counts are divided by: 1 where some work does not depend on the batch."""
         samples = self.execution.samples
-        counts = [count for cost in self._spent.values() for count in (cost.macs, cost.other_ops, cost.writes)]
+        counts = [
+            count for cost in self._spent.values() for count in (cost.macs, cost.other_ops, cost.writes)
+        ]
         sizes = [self.execution.sizes[number] for number in self.execution.entering]
         return samples if all(count % samples == 0 for count in (*counts, *sizes)) else 1
 
@@ -164,7 +166,9 @@ class Attribution:
         called = f"{kind} ({times} calls)" if times > 1 else kind
         peak = max(self._peaks.get(row.name, 0) for row in rows) // self.samples
         cost = sum((row.cost for row in rows), NOTHING)
-        return Part(name, called, self._shape(path), cost, _measured(peak))
+        # a container that nothing calls gives what the last inside it gives
+        shape = self._shape(path) or rows[-1].output_shape
+        return Part(name, called, shape, cost, _measured(peak))
 
     @cached_property
     def _peaks(self) -> dict[str, int]:
@@ -190,7 +194,9 @@ class Attribution:
             trainable=sum(found.elements for found in once if found.trainable),
             frozen=sum(found.elements for found in once if not found.trainable),
             shared=sum(found.elements for found in learnable if found.shared),
-            buffers=sum(found.elements for found in self.execution.holdings if found.is_buffer and not found.shared),
+            buffers=sum(
+                found.elements for found in self.execution.holdings if found.is_buffer and not found.shared
+            ),
             never_executed=sum(found.elements for found in once if _full(found) not in used),
         )
 

@@ -7,7 +7,6 @@ from dataclasses import fields
 from functools import partial
 
 from costcalc import printed, structure
-from costcalc.errors import CostcalcError, did_you_mean, shortened
 from costcalc.graph import Graph
 from costcalc.records import (
     COUNTS,
@@ -77,9 +76,9 @@ def _differing(layer: str, seen: Mapping[str, Mapping[str, object]]) -> list[Dis
     return found
 
 
-def budget(graph: Graph, table: CostTable, limits: Sequence[Limit]) -> tuple[Verdict, ...]:
-    """One verdict per limit; raises :class:`CostcalcError` for a block that is not there."""
-    return tuple(Verdict(limit, JUDGED[limit.metric](_part(graph, table, limit.part))) for limit in limits)
+def budget(limits: Sequence[Limit], part: Callable[[str], Part]) -> tuple[Verdict, ...]:
+    """One verdict per limit on the ``part`` of that name (the whole: the empty name)."""
+    return tuple(Verdict(limit, JUDGED[limit.metric](part(limit.part))) for limit in limits)
 
 
 def figures(graph: Graph, table: CostTable) -> tuple[FigureVerdict, ...]:
@@ -88,17 +87,8 @@ def figures(graph: Graph, table: CostTable) -> tuple[FigureVerdict, ...]:
 
 
 def _judged(graph: Graph, table: CostTable, figure: Figure) -> FigureVerdict:
-    exact = JUDGED[figure.metric](_part(graph, table, "" if figure.target == TOTAL else figure.target))
+    is_total = figure.target == TOTAL
+    part = structure.whole(graph, table) if is_total else structure.part(graph, table, figure.target)
+    exact = JUDGED[figure.metric](part)
     read = printed.parse(figure.published)
     return FigureVerdict(figure, exact, printed.judged(read, exact, figure.truncated, figure.within))
-
-
-def _part(graph: Graph, table: CostTable, name: str) -> Part:
-    if not name:
-        return structure.whole(graph, table)
-    try:
-        return structure.part(graph, table, name)
-    except KeyError:
-        known = [*graph.groups, *(node.name for node in graph.nodes)]
-        hint = did_you_mean(name, known) or f"; `costcalc show {graph.name}` lists the blocks"
-        raise CostcalcError(f"'{graph.name}' has no block {shortened(name)}{hint}") from None

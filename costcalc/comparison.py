@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from costcalc import structure
-from costcalc.graph import Graph
-from costcalc.records import CostTable, Part
+from costcalc.records import Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +28,51 @@ def _itself(part: Part | None) -> object:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two or more architectures: each as a whole, and aligned block by block."""
+    """Two or more architectures: each as a whole, and aligned block by block.
+
+    ``alike`` says of each but the first how many layers with weights it has if they are those of the
+    first, and 0 if they are not.
+    """
 
     wholes: tuple[Part, ...]
     blocks: tuple[Aligned, ...]
+    alike: tuple[int, ...]
 
 
-def align(pairs: Sequence[tuple[Graph, CostTable]]) -> Comparison:
-    """Compare graphs with their costs; blocks keep the order of the first that has them."""
-    wholes = tuple(structure.whole(graph, table) for graph, table in pairs)
-    columns = [
-        {part.name: part for part in structure.blocks(graph, table, depth=1)} for graph, table in pairs
-    ]
+def align(
+    wholes: Sequence[Part], blocks: Sequence[Sequence[Part]], layers: Sequence[Sequence[Part]]
+) -> Comparison:
+    """Compare architectures, each a whole with its blocks and layers.
+
+    Blocks are paired by name, ``inception_3a`` also with ``inception3a``, and keep the order of the first
+    that has them.
+    """
+    columns = [{_spelt(part.name, parts): part for part in parts} for parts in blocks]
+    shown = {key: part.name for column in reversed(columns) for key, part in column.items()}
     names = _merged([list(column) for column in columns])
-    rows = (Aligned(name, tuple(column.get(name) for column in columns)) for name in names)
-    return Comparison(wholes, tuple(rows))
+    rows = (Aligned(shown[name], tuple(column.get(name) for column in columns)) for name in names)
+    weighted = [_weighted(parts) for parts in layers]
+    alike = (other.total() if other == weighted[0] else 0 for other in weighted[1:])
+    return Comparison(tuple(wholes), tuple(rows), tuple(alike))
+
+
+def _spelt(name: str, parts: Sequence[Part]) -> str:
+    """The letters and digits of a name, if no other block has the same."""
+    spelt = [_letters(part.name) for part in parts]
+    return _letters(name) if spelt.count(_letters(name)) == 1 else name
+
+
+def _letters(name: str) -> str:
+    return "".join(char for char in name.lower() if char.isalnum())
+
+
+def _weighted(layers: Sequence[Part]) -> Counter[tuple[object, ...]]:
+    """What every layer with weights gives and costs."""
+    return Counter(
+        (part.output_shape, part.cost.weights, part.cost.biases, part.cost.macs)
+        for part in layers
+        if part.cost.weights and part.cost.macs
+    )
 
 
 def _merged(orders: Sequence[Sequence[str]]) -> list[str]:

@@ -27,6 +27,10 @@ class Operation:
     tensors; ``outputs`` are the shapes of the tensors it gave. ``within`` are the composite operators
     that it is a part of, outermost first. ``taken`` and ``given`` are the numbers of the buffers it
     reads and makes (a view makes none), ``in_place`` whether its result may live in one it reads.
+
+    How the model's code came to it, which other counters depend on: ``function`` is the function of torch
+    that it called, as ``torch.matmul``, or nothing where it wrote a sign, as in ``x @ y``; ``equation`` that of
+    the einsum it is a part of; ``contiguous`` whether its first tensor lies in memory axis after axis.
     """
 
     operator: str
@@ -43,6 +47,9 @@ class Operation:
     taken: tuple[int, ...]
     given: tuple[int, ...]
     in_place: bool
+    function: str
+    equation: str
+    contiguous: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +104,8 @@ class Execution:
     are the shapes of all tensors given to and by the model; ``samples`` is how many samples the pass
     was for; ``sizes`` are the elements of each buffer by number, ``entering`` and ``leaving`` the
     numbers of those given to the model and by it; ``assumed`` names operators whose output depends on
-    values, and was taken to be as large as it can be.
+    values, and was taken to be as large as it can be; ``by_hand`` are modules whose ``forward`` was run
+    without calling them.
     """
 
     name: str
@@ -112,3 +120,4 @@ class Execution:
     entering: tuple[int, ...]
     leaving: tuple[int, ...]
     assumed: tuple[str, ...] = ()
+    by_hand: frozenset[str] = frozenset()

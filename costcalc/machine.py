@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 
 REPORTED = ("costcalc", "torch", "fvcore")
+ZOOS = ("torchvision", "timm")  # where foreign models come from
 
 
 def versions(names: tuple[str, ...] = REPORTED) -> dict[str, str | None]:

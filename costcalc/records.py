@@ -114,6 +114,17 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Subject:
+    """What is shown of an architecture beside its costs; shapes are of one sample, without batch."""
+
+    name: str
+    summary: str
+    source: str
+    inputs: tuple[Shape, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Figure:
     """A published figure: ``metric`` of ``target`` (a block, or the whole graph) with its source.
 

@@ -17,6 +17,7 @@ _VALUES: dict[str, Any] = {"type": "object", "additionalProperties": _CELL}  # b
 _SORTS: dict[str, dict[str, Any]] = {
     **dict.fromkeys(("macs", "params", "weights", "activations", "reads", "writes", "other_ops"), _COUNT),
     **dict.fromkeys(("limit", "actual", "headroom", "trace_macs", "third_macs"), _COUNT),
+    **dict.fromkeys(("elements", "times", "amount", "measured"), _COUNT),
     "values": _VALUES,
 }
 
@@ -35,6 +36,11 @@ KINDS: dict[str, dict[str, tuple[str, ...]]] = {
             *("trace_macs", "third_macs", "agree"),
         )
     },
+    "check_model": {"modules": ("name", "macs", "agree")},
+    "reconcile": {
+        "counters": ("counter", "calls_it", "total", "against", "measured", "outcome"),
+        "terms": ("counter", "term", "amount"),
+    },
     "claims": {"claims": ("publication", "id", "claim", "verdict", "published", "exact", "where")},
     "claim": {},
     "formula": {"formulas": ("metric", "formula", "value")},
@@ -42,6 +48,10 @@ KINDS: dict[str, dict[str, tuple[str, ...]]] = {
     "doctor": {"parts": ("name", "state", "remedy")},
 }
 OPTIONAL: dict[str, dict[str, tuple[str, ...]]] = {
+    "show": {
+        "parameters": ("held", "elements"),
+        "operators": ("operator", "times", "macs", "other_ops"),
+    },
     "formula": {"parameters": ("parameter", "value", "role")},
     "claim": {
         "readings": ("reading", "published", "precision", "exact", "deviation", "outcome"),

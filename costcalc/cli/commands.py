@@ -8,19 +8,26 @@ from typing import Annotated
 
 import typer
 
-from costcalc import api, formula, layers, machine, schema, spec, views
+from costcalc import api, conventions, formula, layers, machine, schema, spec, views
 from costcalc.cli.options import (
     AUTO,
+    Batch,
     By,
     Claimed,
+    Dtype,
     Form,
+    Inputs,
     Json,
+    Keys,
     Sets,
     Spec,
     Specs,
+    Train,
     Training,
     Who,
+    Whose,
     divided,
+    options,
     pairs,
 )
 from costcalc.cli.output import Run, progress, put
@@ -85,6 +92,15 @@ def show(
     source: Annotated[
         bool, typer.Option("--spec", help="print the YAML itself, to start one's own from")
     ] = False,
+    depth: Annotated[
+        int | None, typer.Option("--depth", metavar="N", min=1, help="blocks by the first N parts of names")
+    ] = None,
+    inputs: Inputs = None,
+    batch: Batch = 1,
+    dtype: Dtype = "fp32",
+    keys: Keys = None,
+    train: Train = False,
+    convention: Whose = "",
     form: Form = AUTO,
     json: Json = False,
 ) -> None:
@@ -97,10 +113,16 @@ def show(
             raise CostcalcError("--spec prints the YAML as it stands; leave out every other option")
         put(spec.text(name))
         return
-    keys = [key.strip() for key in metrics.split(",") if key.strip()]
-    views.metrics(keys)
-    costs = _costs(name, sets, training, by)
-    show_(costs.view(by_layer, keys), form, json, by)
+    shown = [key.strip() for key in metrics.split(",") if key.strip()]
+    views.metrics(shown)
+    if by_layer and depth:
+        raise CostcalcError("--layers shows every layer and --depth blocks; give one of them")
+    how = options(
+        pairs(sets, "--set", "PATH=VALUE"), training, by, inputs, batch, dtype, keys, train, convention
+    )
+    with progress(f"counting {name}"):
+        costs = api.costed(name, how)
+    show_(costs.view(by_layer, shown, depth), form, json, by)
     _agreement([costs])
 
 
@@ -110,6 +132,12 @@ def compare(
     sets: Sets = None,
     training: Training = False,
     by: Who = By.trace,
+    inputs: Inputs = None,
+    batch: Batch = 1,
+    dtype: Dtype = "fp32",
+    keys: Keys = None,
+    train: Train = False,
+    convention: Whose = "",
     form: Form = AUTO,
     json: Json = False,
 ) -> None:
@@ -119,9 +147,12 @@ def compare(
     """
     if len(names) < 2:
         raise CostcalcError("compare takes two specs or more, for example: costcalc compare naive reduced")
-    graphs = [spec.load(name, own, training) for name, own in zip(names, divided(names, sets), strict=True)]
     with progress(f"counting {', '.join(names)}"):
-        compared = api.compare(*graphs, by=by.value)
+        costs = [
+            api.costed(name, options(own, training, by, inputs, batch, dtype, keys, train, convention))
+            for name, own in zip(names, divided(names, sets), strict=True)
+        ]
+    compared = api.compare(*costs)
     show_(compared.view(), form, json, by)
     _agreement(compared.costs)
 
@@ -146,22 +177,27 @@ def budget(
     sets: Sets = None,
     training: Training = False,
     by: Who = By.trace,
+    inputs: Inputs = None,
+    batch: Batch = 1,
+    dtype: Dtype = "fp32",
+    keys: Keys = None,
+    train: Train = False,
+    convention: Whose = "",
+    allow_uncounted: Annotated[
+        list[str] | None,
+        typer.Option("--allow-uncounted", metavar="OP", help="judge although the cost of OP is not known"),
+    ] = None,
     form: Form = AUTO,
     json: Json = False,
 ) -> None:
     """Is it within the limits? Exit 0 if it is, 1 if not."""
-    graph = spec.load(name, pairs(sets, "--set", "PATH=VALUE"), training)
-    blocks = pairs(block, "--block", "NAME=LIMIT")
+    how = options(
+        pairs(sets, "--set", "PATH=VALUE"), training, by, inputs, batch, dtype, keys, train, convention
+    )
+    limits = api.limits(limit, params, activations, peak, pairs(block, "--block", "NAME=LIMIT"))
     with progress(f"counting {name}"):
-        found = api.budget(
-            graph,
-            limit,
-            params=params,
-            activations=activations,
-            peak_activations=peak,
-            blocks=blocks,
-            by=by.value,
-        )
+        costs = api.costed(name, how)
+    found = api.judged(costs, limits, allow_uncounted or ())
     show_(found.view(), form, json, by)
     _agreement([found.costs])
     _exit(found.passed)
@@ -169,16 +205,53 @@ def budget(
 
 @app.command(rich_help_panel=JUDGE)
 def check(
-    name: Spec, sets: Sets = None, training: Training = False, form: Form = AUTO, json: Json = False
+    name: Spec,
+    sets: Sets = None,
+    training: Training = False,
+    inputs: Inputs = None,
+    batch: Batch = 1,
+    dtype: Dtype = "fp32",
+    keys: Keys = None,
+    form: Form = AUTO,
+    json: Json = False,
 ) -> None:
     """Do three counts agree, layer by layer?
 
-    The closed form, the fvcore trace and torch's FlopCounterMode; and the published figures. Exit 1 if not.
+    The closed form (of a model: our operators), the fvcore trace and torch's FlopCounterMode; and the
+    published figures. Exit 1 if not.
     """
-    graph = spec.load(name, pairs(sets, "--set", "PATH=VALUE"), training)
+    how = options(pairs(sets, "--set", "PATH=VALUE"), training, By.trace, inputs, batch, dtype, keys)
     with progress(f"tracing {name}"):
-        found = api.check(graph)
+        found = api.check(name, how)
     show_(found.view(), form, json, By.trace)
+    _exit(found.passed)
+
+
+@app.command(rich_help_panel=JUDGE)
+def reconcile(
+    name: Spec,
+    using: Annotated[
+        str, typer.Option("--with", metavar="TOOL,TOOL", help=f"of: {', '.join(conventions.CONVENTIONS)}")
+    ] = "",
+    run: Annotated[bool, typer.Option("--run/--no-run", help="run the tools that are installed")] = True,
+    sets: Sets = None,
+    training: Training = False,
+    inputs: Inputs = None,
+    batch: Batch = 1,
+    dtype: Dtype = "fp32",
+    keys: Keys = None,
+    form: Form = AUTO,
+    json: Json = False,
+) -> None:
+    """Why other counters say something else, term by term.
+
+    Each figure is the MACs and named terms, exactly. Tools that are installed are run; exit 1 if one differs.
+    """
+    tools = [key.strip() for key in using.split(",") if key.strip()]
+    how = options(pairs(sets, "--set", "PATH=VALUE"), training, By.trace, inputs, batch, dtype, keys)
+    with progress(f"asking others about {name}"):
+        found = api.reconcile(name, tools, run, how)
+    show_(found.view(), form, json)
     _exit(found.passed)
 
 
@@ -267,15 +340,9 @@ def doctor(form: Form = AUTO, json: Json = False) -> None:
         raise typer.Exit(3)
 
 
-def _costs(name: str, sets: Sequence[str] | None, training: bool, by: By) -> api.Costs:
-    graph = spec.load(name, pairs(sets, "--set", "PATH=VALUE"), training)
-    with progress(f"counting {name}"):
-        return api.costs(graph, by.value)
-
-
-def _agreement(found: Sequence[api.Costs]) -> None:
+def _agreement(found: Sequence[api.Costed]) -> None:
     """Exit 1 where trace and closed form differ; the view's notes say where."""
-    _exit(not any(cost.disagreements for cost in found))
+    _exit(not any(isinstance(cost, api.Costs) and cost.disagreements for cost in found))
 
 
 def _exit(passed: bool) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Annotated
 
 import typer
 
-from costcalc import publications, render, spec
+from costcalc import api, conventions, publications, render, spec
 from costcalc.errors import CostcalcError, shortened
 
 AUTO = "auto"
@@ -37,12 +37,17 @@ def _presets(incomplete: str) -> list[str]:
 
 
 Spec = Annotated[
-    str, typer.Argument(metavar="SPEC", help="a preset, a YAML file, or - for stdin", autocompletion=_presets)
+    str,
+    typer.Argument(
+        metavar="SPEC",
+        help="a preset, a YAML file, - for stdin, or a model: torchvision:resnet50, timm:NAME, module:factory",
+        autocompletion=_presets,
+    ),
 ]
 Specs = Annotated[
     list[str],
     typer.Argument(
-        metavar="SPEC SPEC...", help="presets or YAML files, two or more", autocompletion=_presets
+        metavar="SPEC SPEC...", help="presets, YAML files or models, two or more", autocompletion=_presets
     ),
 ]
 Claimed = Annotated[
@@ -55,6 +60,35 @@ Sets = Annotated[
 ]
 Training = Annotated[bool, typer.Option("--training", help="keep the branches that exist only in training")]
 Who = Annotated[By, typer.Option("--by", help="trace the torch graph, or use the closed form without torch")]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        metavar="[NAME=]SHAPE[:DTYPE]",
+        help="an input without batch: 3x299x299, 128:int64, mask=128:bool; may be repeated",
+    ),
+]
+Batch = Annotated[int, typer.Option("--batch", metavar="N", help="samples in the pass of a foreign model")]
+Dtype = Annotated[
+    str,
+    typer.Option(
+        "--dtype", metavar="DTYPE", help="of a foreign model's weights and inputs: fp32, fp16, bf16"
+    ),
+]
+Keys = Annotated[
+    list[str] | None,
+    typer.Option("-k", metavar="KEY=VALUE", help="argument of a foreign model's factory; may be repeated"),
+]
+Train = Annotated[bool, typer.Option("--train", help="forward and backward pass, in training mode")]
+Whose = Annotated[
+    str,
+    typer.Option(
+        "--convention",
+        metavar="TOOL",
+        help=f"print what another counter would: {', '.join(conventions.CONVENTIONS)}",
+        autocompletion=lambda: list(conventions.CONVENTIONS),
+    ),
+]
 Form = Annotated[
     str,
     typer.Option(
@@ -82,13 +116,41 @@ def pairs(given: Sequence[str] | None, option: str, form: str) -> dict[str, str]
     return found
 
 
+def options(
+    sets: Mapping[str, str],
+    training: bool,
+    by: By,
+    inputs: Sequence[str] | None,
+    batch: int,
+    dtype: str,
+    keys: Sequence[str] | None,
+    train: bool = False,
+    convention: str = "",
+) -> api.Options:
+    """What a command line says of how to count."""
+    return api.Options(
+        settings=sets,
+        by=by.value,
+        training=training,
+        arguments=pairs(keys, "-k", "KEY=VALUE"),
+        inputs=tuple(inputs or ()),
+        batch=batch,
+        dtype=dtype,
+        backward=train,
+        convention=convention,
+    )
+
+
 def divided(names: Sequence[str], sets: Sequence[str] | None) -> list[dict[str, str]]:
     """To each of several specs the settings it has; one that none of them has is an error."""
     given = pairs(sets, "--set", "PATH=VALUE")
     if not given:
         return [{} for _ in names]
-    settable = [spec.settable(name) for name in names]
+    settable = [frozenset[str]() if api.is_foreign(name) else spec.settable(name) for name in names]
+    specs = [name for name in names if not api.is_foreign(name)]
     for path, value in given.items():
         if not any(path in paths for paths in settable):
-            spec.load(names[0], {path: value})  # says what is wrong, with the nearest known path
+            if not specs:
+                raise CostcalcError(f"--set {path}: none of these is a spec; -k KEY=VALUE is for models")
+            spec.load(specs[0], {path: value})  # says what is wrong, with the nearest known path
     return [{path: value for path, value in given.items() if path in paths} for paths in settable]

@@ -31,8 +31,10 @@ def show(view: View, form: str, json: bool, by: By | None = None) -> None:
         return
     if chosen == "json":  # nobody else asks for versions, which take a while to find
         how = {"by": by.value} if by else {}
-        known = {"versions": machine.versions(), "convention": views.CONVENTION}
-        view = replace(view, provenance={**known, **how})
+        is_model = view.provenance.get("by") == "operators"
+        versions = machine.versions(machine.REPORTED + machine.ZOOS if is_model else machine.REPORTED)
+        known = {"versions": versions, "convention": views.CONVENTION}
+        view = replace(view, provenance={**known, **how, **view.provenance})
     put(render.written(view, chosen))
 
 

@@ -1,13 +1,38 @@
-"""What each well-known counter makes of a model, as an exact sum of named terms that begins with its multiply-adds."""
+"""What each well-known counter makes of a model: an exact sum of named terms, its multiply-adds first."""
 
 from __future__ import annotations
 
-from costcalc.conventions.terms import Convention, Term, sums
+from costcalc.conventions.dispatched import FLOPCOUNTER, FLOPCOUNTER_CPU, PTFLOPS_ATEN
+from costcalc.conventions.patched import CALFLOPS, DEEPSPEED
+from costcalc.conventions.plain import COSTCALC, TORCHVISION
+from costcalc.conventions.ptflops import PTFLOPS
+from costcalc.conventions.terms import Convention, Term
+from costcalc.conventions.thop import THOP
+from costcalc.conventions.torchinfo import TORCHINFO
+from costcalc.conventions.traced import FVCORE, TORCHPROFILE
+from costcalc.conventions.ultralytics import ULTRALYTICS
 from costcalc.errors import CostcalcError, did_you_mean
 
 __all__ = ["CONVENTIONS", "Convention", "Term", "named"]
-_D = {"flopcounter":"torch","flopcounter-cpu":"torch","ptflops-aten":"ptflops"}
-CONVENTIONS: dict[str, Convention] = {k: Convention(k,k,"x",_D.get(k,k),sums()) for k in "costcalc torchvision flopcounter flopcounter-cpu fvcore thop ultralytics-thop ptflops ptflops-aten torchinfo torchprofile calflops deepspeed".split()}
+
+CONVENTIONS: dict[str, Convention] = {
+    convention.key: convention
+    for convention in (
+        COSTCALC,
+        TORCHVISION,
+        FLOPCOUNTER,
+        FLOPCOUNTER_CPU,
+        FVCORE,
+        THOP,
+        ULTRALYTICS,
+        PTFLOPS,
+        PTFLOPS_ATEN,
+        TORCHINFO,
+        TORCHPROFILE,
+        CALFLOPS,
+        DEEPSPEED,
+    )
+}
 
 
 def named(key: str) -> Convention:

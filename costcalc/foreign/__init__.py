@@ -3,31 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
 
+from costcalc import torchnet
 from costcalc.errors import CostcalcError
 from costcalc.execution import Execution
-from costcalc.foreign import dispatch, inputs, models
-from costcalc.foreign.models import Model
+from costcalc.foreign import dispatch, inputs, models, opinions
+from costcalc.graph import Graph
 
-__all__ = ["Model", "execute", "run"]
+__all__ = ["Prepared", "of_graph", "opinions", "prepared", "run"]
 
 run = dispatch.run
 
 
-def execute(
+@dataclass(frozen=True)
+class Prepared:
+    """A model with all that one pass of it takes; ``source`` says where the model comes from."""
+
+    name: str
+    module: nn.Module
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    samples: int
+    source: str
+
+    def run(self, training: bool = False, backward: bool = False) -> Execution:
+        """One pass, watched."""
+        return run(self.module, self.args, self.kwargs, self.name, self.samples, training, backward)
+
+
+def prepared(
     name: str,
     arguments: Mapping[str, str] | None = None,
     shapes: Sequence[str] = (),
     batch: int = 1,
     dtype: str = "fp32",
-    training: bool = False,
-    backward: bool = False,
-) -> Execution:
-    """Build the model of that name and record one pass of it, on its usual input or on those ``shapes``.
+) -> Prepared:
+    """Build the model of that name, to take its usual input or those ``shapes``.
 
     ``shapes`` are as :func:`costcalc.foreign.inputs.parse` reads them. Raises :class:`CostcalcError`.
     """
@@ -38,17 +54,23 @@ def execute(
     model = models.load(name, arguments)
     taken = tuple(wanted) or model.inputs
     if not taken:
-        raise CostcalcError(f"what {name} takes is not known; say it with --input, for example --input 3x224x224")
-    args, kwargs = arguments_of(model, taken, batch, floating)
+        raise CostcalcError(f"what {name} takes is not known; say it, for example with --input 3x224x224")
+    args, kwargs = _called_with(model, taken, batch, floating)
     module = model.module if floating == torch.float32 else model.module.to(floating)
-    return dispatch.run(module, args, kwargs, name, batch, training, backward)
+    return Prepared(name, module, args, kwargs, batch, model.source)
 
 
-def arguments_of(
-    model: Model, taken: Sequence[inputs.Input], batch: int, floating: torch.dtype
+def _called_with(
+    model: models.Model, taken: Sequence[inputs.Input], batch: int, floating: torch.dtype
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """What the model is called with: batches, or for a detector a list of samples."""
+    """Batches, or for a detector a list of samples."""
     if not model.listed:
         return inputs.batched(taken, batch, floating)
     samples = [each.tensor(1, floating)[0] for each in taken for _ in range(batch)]
     return (samples,), {}
+
+
+def of_graph(graph: Graph) -> Prepared:
+    """A spec's torch graph as a model, so that whatever is asked of a model can be asked of a spec."""
+    sample = torchnet.sample(graph, "meta")
+    return Prepared(graph.name, torchnet.build(graph), (sample,), {}, 1, graph.about.source)

@@ -11,13 +11,13 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import is_lazy
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
@@ -26,6 +26,14 @@ from costcalc.errors import CostcalcError
 Run = Callable[..., Any]
 Enter = Callable[[str, Run], Run]  # a module's path and its forward → the forward to run instead
 SMALL = 65_536  # elements up to which a constant keeps its values
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without warnings: they are of how torch would compute."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def tensors(tree: Any) -> list[torch.Tensor]:
@@ -51,15 +59,23 @@ def countable(model: nn.Module) -> None:
     for path, module in model.named_modules():
         where = f"{path or 'the model'} ({type(module).__name__})"
         if isinstance(module, torch.jit.ScriptModule):
-            raise CostcalcError(f"{where} is scripted: what runs is not its Python code; count the module it was made of")
+            raise CostcalcError(
+                f"{where} is scripted: what runs is not its Python code; count the module it was made of"
+            )
         if _is_quantised(type(module)):
-            raise CostcalcError(f"{where} is quantised: it multiplies packed integers; count the float model it was made of")
+            raise CostcalcError(
+                f"{where} is quantised: it multiplies packed integers; count the float model it was made of"
+            )
         for tensor in [*module.parameters(recurse=False), *module.buffers(recurse=False)]:
-            if isinstance(tensor, UninitializedTensorMixin):
-                raise CostcalcError(f"{where} is lazy and has no shape yet; run the model once, then count it")
+            if is_lazy(tensor):
+                raise CostcalcError(
+                    f"{where} is lazy and has no shape yet; run the model once, then count it"
+                )
             if tensor.is_quantized or is_traceable_wrapper_subclass(tensor):
                 kind = type(tensor).__name__ if not tensor.is_quantized else "quantised"
-                raise CostcalcError(f"{where} holds {kind} weights; count the model as it was before they were packed")
+                raise CostcalcError(
+                    f"{where} holds {kind} weights; count the model as it was before they were packed"
+                )
 
 
 def _is_quantised(kind: type) -> bool:
@@ -69,34 +85,42 @@ def _is_quantised(kind: type) -> bool:
 
 
 @contextmanager
-def on_meta(model: nn.Module, enter: Enter, train: bool) -> Iterator[dict[tuple[str, str], torch.Tensor]]:
-    """The model with meta tensors and watched modules; gives the meta tensors by (module, name)."""
+def on_meta(
+    model: nn.Module, enter: Enter | None = None, train: bool = False
+) -> Iterator[dict[tuple[str, str], torch.Tensor]]:
+    """The model with meta tensors, its modules announced to ``enter``; gives the tensors by (module, name)."""
     modules = {path: module for path, module in model.named_modules()}
     saved = [(module, _saved(module)) for module in modules.values()]
     with ExitStack() as stack:
         for restore in _globals():
             stack.enter_context(restore)
-        stack.callback(lambda: [_restore(module, state) for module, state in saved])
+        for module, state in saved:
+            stack.callback(_restore, module, state)
         model.train(train)
         swapped = _swapped(modules)
-        for path, module in modules.items():
-            _watched(module, path, enter)
+        if enter is not None:
+            for path, module in modules.items():
+                _watched(module, path, enter)
         yield swapped
 
 
 def _globals() -> Iterator[Any]:
     """What a pass may touch in the process, each restored at the end."""
-    from torch.fx.experimental import _config
+    from torch.fx.experimental import _config as sizes
 
-    yield warnings.catch_warnings(action="ignore")
+    yield quiet()
     yield torch.random.fork_rng(devices=[])
-    yield _config.patch(meta_nonzero_assume_all_nonzero=True)
+    yield sizes.patch(meta_nonzero_assume_all_nonzero=True)  # type: ignore[attr-defined]
     yield _restored(torch.backends.mha.get_fastpath_enabled(), torch.backends.mha.set_fastpath_enabled)
     yield _restored(torch.get_default_dtype(), torch.set_default_dtype, torch.get_default_dtype())
     yield sdpa_kernel(SDPBackend.MATH)
     yield torch.autocast("cpu", enabled=False)
     if "torch._dynamo" in sys.modules:
         yield torch.compiler.set_stance("force_eager")
+    if boxes := sys.modules.get("torchvision.ops.boxes"):
+        # two ways to suppress boxes class by class, alike in what they give; one loops over values
+        put = partial(setattr, boxes, "_batched_nms_vanilla")
+        yield _restored(boxes._batched_nms_vanilla, put, boxes._batched_nms_coordinate_trick)
 
 
 @contextmanager
@@ -137,7 +161,8 @@ def _swapped(modules: dict[str, nn.Module]) -> dict[tuple[str, str], torch.Tenso
             for key, tensor in held.items():
                 if tensor is not None:
                     made.setdefault(id(tensor), _held(tensor))
-                    held[key] = found[path, key] = made[id(tensor)]
+                    found[path, key] = made[id(tensor)]
+                    held[key] = found[path, key]  # type: ignore[assignment]  # a parameter where there was one
         for key, value in module.__dict__.items():
             if isinstance(value, torch.Tensor):  # no parameter, no buffer: a constant, or a cache
                 module.__dict__[key] = value.clone() if value.numel() <= SMALL else _emptied(value)

@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from costcalc.errors import ENVIRONMENT, CostcalcError, shortened
 from costcalc.execution import Call, Execution, Holding, Module, Operation, Phase, Role
-from costcalc.foreign import asfound, operators
+from costcalc.foreign import asfound, calling, operators
 from costcalc.records import Shape
 
 # the answer depends on values, and there are none
@@ -67,9 +67,9 @@ def _passed(model: nn.Module, watch: Watch, inputs: tuple[Any, Any], backward: b
     """Run the pass; what the model gave."""
     args, kwargs = inputs
     if not backward:
-        with torch.inference_mode(), watch:
+        with torch.inference_mode(), watch, watch.functions:
             return model(*args, **kwargs)
-    with torch.enable_grad(), watch:
+    with torch.enable_grad(), watch, watch.functions:
         outputs = model(*args, **kwargs)
         ends = [found for found in asfound.tensors(outputs) if found.requires_grad]
         if not ends:
@@ -91,6 +91,12 @@ def _told(error: Exception, name: str, watch: Watch) -> CostcalcError:
     return CostcalcError(f"{where} raised {type(error).__name__}: {said or 'without a message'}")
 
 
+def _completed(func: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The positional arguments with the defaults that torch leaves out."""
+    declared = [argument for argument in func._schema.arguments if not argument.kwarg_only]
+    return (*args, *(argument.default_value for argument in declared[len(args) :]))
+
+
 class Watch(TorchDispatchMode):
     """Sees every operator and every run of a module, and keeps the record of both."""
 
@@ -103,6 +109,9 @@ class Watch(TorchDispatchMode):
         self.entering: tuple[int, ...] = ()
         self._running = [""]
         self._within: list[str] = []
+        self._equation = ""
+        self._by_hand: set[str] = set()
+        self.functions = calling.Functions()
         self._operations: list[Operation] = []
         self._calls: list[Call] = []
         self._assumed: dict[str, None] = {}
@@ -123,6 +132,8 @@ class Watch(TorchDispatchMode):
         """The ``forward`` of the module at that path, announced."""
 
         def announced(*args: Any, **kwargs: Any) -> Any:
+            if calling.is_by_hand():
+                self._by_hand.add(path)
             self._running.append(path)
             try:
                 outputs = forward(*args, **kwargs)
@@ -143,17 +154,20 @@ class Watch(TorchDispatchMode):
         rule = operators.rule(func)
         if rule.taken_apart:
             self._within.append(rule.name)
+            if rule.name == "aten::einsum":
+                self._equation = args[0]
             try:
                 with self:
                     return func.decompose(*args, **kwargs)
             finally:
                 self._within.pop()
+                self._equation = self._equation if "aten::einsum" in self._within else ""
         taken = _flat((args, kwargs.values()))
         args, kwargs = _placed(rule.name, args, kwargs, taken)
         outputs = self._sized(rule.name, taken)
         if outputs is None:
             outputs = func(*args, **kwargs)
-        self._note(rule, args, taken, outputs)
+        self._note(rule, _completed(func, args), taken, outputs)
         return outputs
 
     def _sized(self, name: str, taken: Sequence[torch.Tensor]) -> Any:
@@ -174,7 +188,8 @@ class Watch(TorchDispatchMode):
         given = outs[:1] if rule.main_output_only else outs
         sources = [tensor for tensor in taken if _storage(tensor) not in self._own]
         before = {_storage(tensor) for tensor in taken}
-        new = given if rule.mutates else [tensor for tensor in given if _storage(tensor) not in before]
+        new = [tensor for tensor in given if rule.mutates or _storage(tensor) not in before]
+        new = [tensor for tensor in new if _storage(tensor) not in self._own]
         moved = bool(new) and self.phase == "forward"
         self._operations.append(
             Operation(
@@ -192,6 +207,9 @@ class Watch(TorchDispatchMode):
                 taken=self.numbers(sources),
                 given=self.numbers(new),
                 in_place=rule.in_place,
+                function=self.functions.outermost,
+                equation=self._equation,
+                contiguous=not taken or taken[0].is_contiguous(),
             )
         )
 
@@ -199,7 +217,7 @@ class Watch(TorchDispatchMode):
         """The module that runs, or in the backward pass the one whose forward made the gradient's node."""
         if self.phase == "forward":
             if torch.is_grad_enabled():
-                self._made_by[torch.autograd._get_sequence_nr() - 1] = self._running[-1]
+                self._made_by[torch._C._autograd._get_sequence_nr() - 1] = self._running[-1]
             return self._running[-1]
         node = torch._C._current_autograd_node()
         return self._made_by.get(node._sequence_nr(), "") if node is not None else ""
@@ -233,6 +251,7 @@ class Watch(TorchDispatchMode):
             entering=self.entering,
             leaving=self.numbers(outputs),
             assumed=tuple(self._assumed),
+            by_hand=frozenset(self._by_hand),
         )
 
 
@@ -289,9 +308,7 @@ def _modules(model: nn.Module) -> dict[str, Module]:
     found = {}
     for path, module in model.named_modules():
         classes = tuple(f"{kind.__module__}.{kind.__qualname__}" for kind in type(module).__mro__[:-1])
-        children = tuple(
-            aliases[id(child)][0] for child in module._modules.values() if child is not None
-        )
+        children = tuple(aliases[id(child)][0] for child in module._modules.values() if child is not None)
         found[path] = Module(path, classes, children, tuple(aliases[id(module)][1:]))
     return found
 

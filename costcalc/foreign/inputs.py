@@ -47,7 +47,9 @@ def parse(text: str) -> Input:
         )
     axes = [axis for axis in re.split("[x×]", match["shape"])] if match["shape"] else []
     if len(axes) > MAX_AXES or not all(axis and len(axis) < 14 and int(axis) for axis in axes):
-        raise CostcalcError(f"--input {shortened(text)}: every axis is a whole number from 1 on, at most {MAX_AXES} of them")
+        raise CostcalcError(
+            f"--input {shortened(text)}: every axis is a whole number from 1 on, at most {MAX_AXES} of them"
+        )
     shape = tuple(int(axis) for axis in axes)
     if prod(shape) > MAX_ELEMENTS:
         raise CostcalcError(f"--input {shortened(text)} is too large: more than {MAX_ELEMENTS:.0e} elements")
@@ -67,7 +69,9 @@ def floating(word: str) -> torch.dtype:
     """The floating-point type of that name."""
     found = dtype(word)
     if not found.is_floating_point:
-        raise CostcalcError(f"--dtype {word} is no floating-point type; give integers with --input SHAPE:{word}")
+        raise CostcalcError(
+            f"--dtype {word} is no floating-point type; give integers with --input SHAPE:{word}"
+        )
     return found
 
 

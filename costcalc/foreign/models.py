@@ -11,7 +11,6 @@ import importlib
 import importlib.util
 import re
 import sys
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,11 +74,13 @@ def _imported(package: str, name: str) -> Any:
     try:
         if package == "torchvision":
             declare_operators()
-        with warnings.catch_warnings(action="ignore"):
+        with asfound.quiet():
             return importlib.import_module(package)
     except Exception as error:
         said = " ".join(str(error).split())
-        raise CostcalcError(f"{package} does not import: {said}; see `costcalc doctor`", ENVIRONMENT) from error
+        raise CostcalcError(
+            f"{package} does not import: {said}; see `costcalc doctor`", ENVIRONMENT
+        ) from error
 
 
 # what torchvision expects its compiled part to define, as far as its models use it
@@ -105,9 +106,9 @@ def declare_operators() -> None:
         return
     found = importlib.util.find_spec("torchvision")
     compiled = [*Path(found.origin).parent.glob("_C*")] if found and found.origin else []
-    for library in compiled:
+    for path in compiled:
         try:
-            torch.ops.load_library(str(library))
+            torch.ops.load_library(str(path))
             return
         except OSError:
             continue
@@ -115,7 +116,7 @@ def declare_operators() -> None:
     for schema in SCHEMAS:
         library.define(schema)
     _declared.append(library)
-    importlib.import_module("torchvision.extension")._has_ops = lambda: True
+    setattr(importlib.import_module("torchvision.extension"), "_has_ops", lambda: True)  # noqa: B010
     shapes = importlib.import_module("torchvision._meta_registrations")
     library.impl("roi_align", shapes.meta_roi_align, "Meta")
     library.impl("deform_conv2d", shapes.meta_deform_conv2d, "Meta")
@@ -131,7 +132,9 @@ class Unfilled(TorchDispatchMode):
         if operators.rule(func).name in FILLED and "device" in kwargs:
             kwargs = {**kwargs, "device": torch.device("meta")}
         taken = asfound.tensors((args, kwargs))
-        if any(tensor.is_meta for tensor in taken) and not all(tensor.is_meta or not tensor.dim() for tensor in taken):
+        if any(tensor.is_meta for tensor in taken) and not all(
+            tensor.is_meta or not tensor.dim() for tensor in taken
+        ):
             args, kwargs = asfound.to_meta((args, kwargs))
         return func(*args, **kwargs)
 
@@ -139,7 +142,7 @@ class Unfilled(TorchDispatchMode):
 def _built(name: str, factory: Callable[..., Any], arguments: Mapping[str, Any]) -> nn.Module:
     """What the factory makes, without memory; its own exceptions are told as its own."""
     try:
-        with warnings.catch_warnings(action="ignore"), torch.random.fork_rng(devices=[]), Unfilled():
+        with asfound.quiet(), torch.random.fork_rng(devices=[]), Unfilled():
             model = factory(**arguments)
     except CostcalcError:
         raise
@@ -161,9 +164,6 @@ def _known(name: str, what: str, listed: Sequence[str], package: str) -> None:
 BUILT_WITH: dict[str, dict[str, Any]] = {
     "googlenet": {"aux_logits": False, "init_weights": False},
     "inception_v3": {"init_weights": False},
-    # of more candidates boxes are sorted out class by class in a loop over values; nothing is multiplied there
-    "ssd300_vgg16": {"topk_candidates": 250},
-    "ssdlite320_mobilenet_v3_large": {"topk_candidates": 250},
 }
 CLIP_FRAMES, IMAGE, DETECTED, FLOW = 16, 224, 800, (384, 512)
 
@@ -173,7 +173,10 @@ def _torchvision(name: str, package: str, what: str, given: dict[str, Any]) -> M
     _known(name, what, zoo.list_models(), package)
     builder = zoo.get_model_builder(what)
     task = builder.__module__.removeprefix("torchvision.models.").partition(".")[0]
-    unweighted = {"weights": None, **({"weights_backbone": None} if task in ("detection", "segmentation") else {})}
+    unweighted = {
+        "weights": None,
+        **({"weights_backbone": None} if task in ("detection", "segmentation") else {}),
+    }
     arguments = {**unweighted, **BUILT_WITH.get(what, {}), **given}
     module = _built(name, lambda **keys: zoo.get_model(what, **keys), arguments)
     images = 2 if task == "optical_flow" else 1
@@ -181,7 +184,7 @@ def _torchvision(name: str, package: str, what: str, given: dict[str, Any]) -> M
         name,
         module,
         (Input(_seen(zoo, what, task, module)),) * images,
-        f"torchvision {_version(package)}",
+        package,
         listed=task == "detection",
     )
 
@@ -209,7 +212,7 @@ def _timm(name: str, package: str, what: str, given: dict[str, Any]) -> Model:
     config = getattr(module, "pretrained_cfg", None) or {}
     size = tuple(config.get("input_size") or (3, IMAGE, IMAGE))
     channels = given.get("in_chans", size[0])
-    return Model(name, module, (Input((channels, *size[1:])),), f"timm {_version(package)}")
+    return Model(name, module, (Input((channels, *size[1:])),), package)
 
 
 def _factory(name: str, where: str, what: str, given: dict[str, Any]) -> Model:
@@ -239,12 +242,6 @@ def _factory(name: str, where: str, what: str, given: dict[str, Any]) -> Model:
     if not callable(found):
         raise CostcalcError(f"{name} is a {type(found).__name__}, neither a factory nor a torch.nn.Module")
     return Model(name, _built(name, found, given), (), where)
-
-
-def _version(package: str) -> str:
-    from importlib import metadata
-
-    return metadata.version(package)
 
 
 ZOOS: dict[str, Callable[[str, str, str, dict[str, Any]], Model]] = {

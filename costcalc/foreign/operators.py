@@ -199,7 +199,9 @@ PAID: dict[str, Handle] = {
     **_table("addmm baddbmm addmv _addmm_activation", _added_matmul),
     **_table("addbmm", _summed_matmul),
     **_table("scaled_dot_product_attention _scaled_dot_product_flash_attention", _attention),
-    **_table("_scaled_dot_product_flash_attention_for_cpu _scaled_dot_product_efficient_attention", _attention),
+    **_table(
+        "_scaled_dot_product_flash_attention_for_cpu _scaled_dot_product_efficient_attention", _attention
+    ),
     **_table("_scaled_dot_product_cudnn_attention _scaled_dot_product_attention_math", _attention),
     # per unit: the two products of each gate added, its activation, and the new state
     **_table("lstm", _recurrent(4, 4 + 4 + 5)),  # c' = f·c + i·g, h = o·tanh(c')
@@ -208,7 +210,7 @@ PAID: dict[str, Handle] = {
 }
 COUNTED_APART: dict[str, Handle] = {
     **_table("relu relu6 selu celu hardswish hardsigmoid hardtanh mish prelu rrelu glu logit", _each(1)),
-    **_table("add sub mul div rsub floor_divide remainder fmod __and__ __or__ __xor__", _each(1)),
+    **_table("add sub mul div rsub floor_divide remainder fmod masked_fill __and__ __or__ __xor__", _each(1)),
     **_table("batch_norm native_batch_norm cudnn_batch_norm", _batch_norm),
     **_table("_native_batch_norm_legit_no_training", _each(2)),
     **_table("_native_batch_norm_legit", _each(5)),
@@ -246,7 +248,7 @@ FREE: dict[str, Handle] = _table(
     randn_like random randperm reflection_pad1d reflection_pad2d reflection_pad3d repeat repeat_interleave
     replication_pad1d replication_pad2d replication_pad3d roll scalar_tensor scatter select_scatter
     slice_scatter split_copy split_with_sizes_copy stack tril triu tril_indices triu_indices unfold_copy
-    uniform upsample_nearest1d upsample_nearest2d upsample_nearest3d _upsample_nearest_exact1d
+    uniform unsafe_split unsafe_split_with_sizes unsafe_chunk upsample_nearest1d upsample_nearest2d upsample_nearest3d _upsample_nearest_exact1d
     _upsample_nearest_exact2d _upsample_nearest_exact3d view_copy zero zeros zeros_like embedding
     _local_scalar_dense is_nonzero _pack_padded_sequence _pad_packed_sequence resolve_conj resolve_neg
     set_ resize_ _nested_tensor_from_mask view_as_real view_as_complex _assert_tensor_metadata _assert_async
@@ -266,6 +268,27 @@ NO_MACS = frozenset(
     huber_loss binary_cross_entropy binary_cross_entropy_with_logits native_dropout_backward
     """.split()
 ) | {"torchvision::nms", "torchvision::roi_align", "torchvision::roi_pool", "torchvision::ps_roi_align"}
+# gradients of what has no MACs; those of convolutions and products are products themselves
+NO_MACS_BACKWARD = frozenset(
+    f"aten::{word}_backward"
+    for word in """
+    _adaptive_avg_pool2d _adaptive_avg_pool3d _adaptive_avg_pool1d adaptive_max_pool2d adaptive_max_pool3d
+    as_strided avg_pool2d avg_pool3d batch_norm_elemt elu gelu hardtanh leaky_relu sigmoid silu softplus tanh
+    threshold constant_pad_nd cumprod diagonal embedding
+    embedding_dense gather glu grid_sampler_2d grid_sampler_3d hardsigmoid hardswish index_select
+    max_pool2d_with_indices max_pool3d_with_indices mish native_batch_norm native_dropout native_group_norm
+    native_layer_norm nll_loss nll_loss2d reflection_pad1d reflection_pad2d reflection_pad3d
+    replication_pad1d replication_pad2d replication_pad3d select slice trace unfold upsample_bicubic2d
+    upsample_bilinear2d upsample_linear1d upsample_nearest1d upsample_nearest2d upsample_nearest3d
+    upsample_trilinear3d value_selecting_reduction _fused_rms_norm _upsample_bilinear2d_aa
+    _upsample_bicubic2d_aa cudnn_batch_norm log_sigmoid masked_scatter _prelu_kernel
+    """.split()
+) | {
+    "aten::_softmax_backward_data",
+    "aten::_log_softmax_backward_data",
+    "aten::im2col",
+    "aten::batch_norm_backward",
+}
 # of these only the first output is an activation: the others are indices, statistics or scratch
 MAIN_OUTPUT_ONLY = frozenset(
     f"aten::{word}"
@@ -279,7 +302,8 @@ MAIN_OUTPUT_ONLY = frozenset(
 )
 # elementwise, though torch does not say so: the result can take the place of the input
 OVERWRITING = frozenset(
-    f"aten::{word}" for word in "batch_norm _native_batch_norm_legit_no_training hardswish relu6 prelu".split()
+    f"aten::{word}"
+    for word in "batch_norm _native_batch_norm_legit_no_training hardswish relu6 prelu".split()
 )
 
 
@@ -308,7 +332,7 @@ def rule(func: Any) -> Rule:
         handle = _told(func)
         taken_apart = handle is None and func.has_kernel_for_dispatch_key(COMPOSITE)
         if handle is None and not taken_apart:
-            knowledge = "no MACs" if _bare(name) in NO_MACS else "unknown"
+            knowledge = "no MACs" if _bare(name) in NO_MACS | NO_MACS_BACKWARD else "unknown"
     mutates = func._schema.is_mutable
     in_place = mutates or _bare(name) in OVERWRITING or (elementwise and handle is not _free)
     main_only = name in MAIN_OUTPUT_ONLY

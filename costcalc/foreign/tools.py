@@ -1,7 +1,7 @@
-"""What the well-known counters themselves say: each is run, if it is installed, on a copy of a real model on the CPU.
+"""What the well-known counters themselves say, each run on a copy of a real model on the CPU.
 
-Several of them leave hooks, buffers or replaced functions behind and print what they do; the model given here is
-left as it was and the streams stay silent.
+Several of them leave hooks, buffers or replaced functions behind and print what they do; the model
+and torch are left as they were and the streams stay silent.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ Run = Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], int]
 def total(key: str, model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any] | None = None) -> int:
     """What the tool of that convention counts for one pass of the model in eval mode, batch included.
 
+    A model without memory, all shapes, is run with zeros.
+
     Raises :class:`CostcalcError` if the tool is not installed or itself raises, with its message.
     """
     convention = conventions.named(key)
@@ -38,13 +40,32 @@ def total(key: str, model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, 
     _installed(convention)
     inputs = copy.deepcopy((tuple(args), dict(kwargs or {})))
     try:
-        with _quiet():
-            return run(copy.deepcopy(model).eval(), *inputs)
+        with _quiet(), _functions_kept():
+            return run(_filled(copy.deepcopy(model)).eval(), *inputs)
     except CostcalcError:
         raise
     except Exception as error:
         said = " ".join(str(error).split())[:MOST_SAID]
-        raise CostcalcError(f"{convention.title} raised {type(error).__name__}: {said}", ENVIRONMENT) from error
+        raise CostcalcError(
+            f"{convention.title} raised {type(error).__name__}: {said}", ENVIRONMENT
+        ) from error
+
+
+def _filled(model: nn.Module) -> nn.Module:
+    """The model with zeros in memory where it holds shapes only; what is shared stays shared."""
+    made: dict[int, torch.Tensor] = {}
+    for module in model.modules():
+        everything: tuple[dict[str, Any], ...] = (module._parameters, module._buffers, module.__dict__)
+        for held in everything:
+            for key, value in held.items():
+                if isinstance(value, torch.Tensor) and value.is_meta:
+                    held[key] = made.setdefault(id(value), _zeros(value))
+    return model
+
+
+def _zeros(tensor: torch.Tensor) -> torch.Tensor:
+    zeros = torch.zeros_like(tensor, device="cpu")
+    return nn.Parameter(zeros, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else zeros
 
 
 def _installed(convention: conventions.Convention) -> None:
@@ -72,6 +93,21 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(disabled)
+
+
+@contextlib.contextmanager
+def _functions_kept() -> Iterator[None]:
+    """The functions of torch as they were, also after an exception: several tools replace them to count."""
+    before = [(where, dict(vars(where))) for where in (torch, nn.functional, torch.Tensor)]
+    try:
+        yield
+    finally:
+        for where, kept in before:
+            for name, value in kept.items():
+                if callable(value) and vars(where).get(name) is not value:
+                    setattr(where, name, value)
+        for name in vars(torch.Tensor).keys() - before[-1][1].keys():
+            delattr(torch.Tensor, name)  # set over one that it inherits
 
 
 def _positional(tool: str, kwargs: dict[str, Any]) -> None:
@@ -141,7 +177,8 @@ def _torchprofile(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any
     from torchprofile import profile_macs
 
     _positional("torchprofile", kwargs)
-    return int(profile_macs(model, args))
+    found: Any = profile_macs(model, args)
+    return int(found)
 
 
 def _calflops(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:

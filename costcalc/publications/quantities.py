@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, partial
+from operator import attrgetter
 from typing import Any
 
 from costcalc import expression, formula, spec, structure
@@ -132,9 +133,9 @@ FORMULATED: dict[str, Callable[[Graph, Target], int]] = {
 QUANTITIES: dict[str, Measure] = {
     **FORMULATED,
     "layers": _layers,
-    "depth": partial(_structure, lambda part: part.structure.depth),
-    "nonlinearities": partial(_structure, lambda part: part.structure.nonlinearities),
-    "peak_activations": partial(_structure, lambda part: part.structure.peak_activations),
+    "depth": partial(_structure, attrgetter("structure.depth")),
+    "nonlinearities": partial(_structure, attrgetter("structure.nonlinearities")),
+    "peak_activations": partial(_structure, attrgetter("structure.peak_activations")),
     "receptive_field": partial(_structure, _sided),
     "field": _field,
 }

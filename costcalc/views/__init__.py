@@ -9,12 +9,14 @@ from costcalc.views.formulas import formulas
 from costcalc.views.helping import doctor, kinds
 from costcalc.views.judging import budget, check, counted
 from costcalc.views.metrics import CONVENTION, METRICS, metrics
+from costcalc.views.modelling import check_model, labels, of_models, placed, reconciled, with_operators
 
 __all__ = [
     "CONVENTION",
     "METRICS",
     "budget",
     "check",
+    "check_model",
     "claim",
     "claims",
     "compare",
@@ -22,7 +24,12 @@ __all__ = [
     "doctor",
     "formulas",
     "kinds",
+    "labels",
     "metrics",
+    "of_models",
+    "placed",
     "presets",
+    "reconciled",
     "show",
+    "with_operators",
 ]

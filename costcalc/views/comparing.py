@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from costcalc import units
 from costcalc.comparison import Aligned, Comparison
 from costcalc.records import Cell, Column, Grid, Part, View
-from costcalc.views.metrics import COMPARED, CONVENTION, LABELS, TOTALLED, Metric, metrics
+from costcalc.views.metrics import COMPARED, CONVENTION, LABELS, METRICS, TOTALLED, Metric, metrics
 
 
-def compare(comparison: Comparison) -> View:
+def compare(comparison: Comparison, labels: Mapping[str, str] = LABELS) -> View:
     """Totals metric by metric, then blocks paired by name; a block equal in all shows MACs only."""
     wholes = comparison.wholes
     sides = tuple(Column(name, name, "count", under="values") for name in _labels(wholes))
@@ -27,13 +27,13 @@ def compare(comparison: Comparison) -> View:
     return View(
         "compare",
         (
-            Grid("totals", title, (Column("metric", "total", "name", LABELS), *sides, *ratios), totals),
+            Grid("totals", title, (Column("metric", "total", "name", labels), *sides, *ratios), totals),
             Grid(
                 "blocks",
                 "block by block",
                 (
                     Column("block", "block", "name"),
-                    Column("metric", "metric", "name", LABELS),
+                    Column("metric", "metric", "name", labels),
                     *sides,
                     *ratios,
                 ),
@@ -42,7 +42,7 @@ def compare(comparison: Comparison) -> View:
         ),
         facts={"first": wholes[0].name},
         notes=notes,
-        summary=_compared(wholes),
+        summary=(*_compared(wholes, labels), *_same(comparison)),
     )
 
 
@@ -103,11 +103,22 @@ def _against(metric: Metric, first: Cell, other: Cell) -> tuple[Cell, Cell]:
     return (Fraction(first, other) if other else None, 1 - Fraction(other, first))
 
 
-def _compared(wholes: Sequence[Part]) -> tuple[str, ...]:
+def _same(comparison: Comparison) -> tuple[str, ...]:
+    """Which others have the very layers of the first, whatever they are called."""
+    first = comparison.wholes[0].name
+    return tuple(
+        f"SAME LAYERS: {other.name} and {first} have {layers} with weights each, alike in output, weights "
+        f"and {METRICS['macs'].label}."
+        for other, layers in zip(comparison.wholes[1:], comparison.alike, strict=True)
+        if layers
+    )
+
+
+def _compared(wholes: Sequence[Part], labels: Mapping[str, str]) -> tuple[str, ...]:
     """One sentence per other architecture, on MACs and on weights."""
     first = wholes[0]
     return tuple(
-        f"{other.name} against {first.name}: {_change('MACs', first.cost.macs, other.cost.macs)}; "
+        f"{other.name} against {first.name}: {_change(labels['macs'], first.cost.macs, other.cost.macs)}; "
         f"{_change('weights', first.cost.weights, other.cost.weights)}."
         for other in wholes[1:]
     )

@@ -2,39 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from costcalc import units
 from costcalc.graph import Graph
-from costcalc.records import Cell, Column, Cost, Grid, Part, View
-from costcalc.views.metrics import CONVENTION, METRICS, SHOWN, Metric, metrics
+from costcalc.records import Cell, Column, Cost, Grid, Part, Shape, Subject, View
+from costcalc.views.metrics import CONVENTION, LABELS, METRICS, SHOWN, Metric, metrics
 
 
 def show(
-    graph: Graph,
+    subject: Subject,
     whole: Part,
     parts: Sequence[Part],
     level: str,
     keys: Sequence[str] = SHOWN,
+    labels: Mapping[str, str] = LABELS,
 ) -> View:
-    """One row per block or layer (``level``), totals below."""
+    """One row per block or layer (``level``), totals below; ``labels`` are what metrics are called."""
     chosen = metrics(keys or SHOWN)
     columns = (
         Column("name", level, "name"),
         Column("kind", "type", "text"),
         Column("output", "output", "shape"),
-        *(Column(metric.key, metric.label, metric.style) for metric in chosen),
+        *(Column(metric.key, labels[metric.key], metric.style) for metric in chosen),
     )
     rows = tuple(_measured(part, whole, chosen) for part in parts)
     total = ("total", "", whole.output_shape, *(metric.of(whole, whole) for metric in chosen))
-    title = f"{graph.name}: {graph.about.summary}" if graph.about.summary else graph.name
+    title = f"{subject.name}: {subject.summary}" if subject.summary else subject.name
     facts = {
-        "name": graph.name,
-        "input": graph.input_shape,
-        "outputs": ", ".join(graph.outputs),
+        "name": subject.name,
+        "input": subject.inputs[0] if len(subject.inputs) == 1 else _listed(subject.inputs),
+        "outputs": ", ".join(subject.outputs),
         **_facts(whole),
     }
-    notes = tuple(note for note in (_sourced(graph), CONVENTION) if note)
+    source = f"Source: {subject.source}." if subject.source else ""
+    notes = tuple(note for note in (source, CONVENTION) if note)
     return View("show", (Grid("parts", title, columns, rows, total),), facts, notes)
+
+
+def _listed(shapes: Sequence[Shape]) -> str:
+    return ", ".join(units.shape(shape) or "scalar" for shape in shapes)
 
 
 def _measured(part: Part, whole: Part, chosen: Sequence[Metric]) -> tuple[Cell, ...]:
@@ -44,10 +51,6 @@ def _measured(part: Part, whole: Part, chosen: Sequence[Metric]) -> tuple[Cell, 
 def _facts(whole: Part) -> dict[str, Cell]:
     keys = ("macs", "params", "activations", "peak_activations", "receptive_field", "depth", "nonlinearities")
     return {key: METRICS[key].of(whole, whole) for key in keys}
-
-
-def _sourced(graph: Graph) -> str:
-    return f"Source: {graph.about.source}." if graph.about.source else ""
 
 
 def presets(totals: Sequence[tuple[Graph, Cost]]) -> View:

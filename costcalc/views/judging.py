@@ -12,19 +12,25 @@ from costcalc.views.metrics import CONVENTION, LABELS, METRICS, Metric, share
 COSTLIEST = 5  # blocks that a budget names
 
 
-def budget(graph: Graph, verdicts: Sequence[Verdict], whole: Part, parts: Sequence[Part]) -> View:
+def budget(
+    name: str,
+    verdicts: Sequence[Verdict],
+    whole: Part,
+    parts: Sequence[Part],
+    labels: Mapping[str, str] = LABELS,
+) -> View:
     """The limits with headroom or overshoot, and the blocks that cost most of what is judged first."""
     first = next((verdict for verdict in verdicts if not verdict.passed), verdicts[0])
-    grids = (_limits(graph, verdicts), _costliest(METRICS[first.limit.metric], whole, parts))
+    grids = (_limits(name, verdicts, labels), _costliest(METRICS[first.limit.metric], whole, parts, labels))
     passed = all(verdict.passed for verdict in verdicts)
-    summary = tuple(_judged(graph, verdict) for verdict in verdicts)
-    return View("budget", grids, {"name": graph.name, "passed": passed}, (CONVENTION,), summary, passed)
+    summary = tuple(_judged(name, verdict, labels) for verdict in verdicts)
+    return View("budget", grids, {"name": name, "passed": passed}, (CONVENTION,), summary, passed)
 
 
-def _limits(graph: Graph, verdicts: Sequence[Verdict]) -> Grid:
+def _limits(name: str, verdicts: Sequence[Verdict], labels: Mapping[str, str]) -> Grid:
     columns = (
         Column("part", "limit on", "name"),
-        Column("metric", "metric", "name", LABELS),
+        Column("metric", "metric", "name", labels),
         Column("limit", "limit", "count"),
         Column("actual", "actual", "count"),
         Column("headroom", "headroom", "count"),
@@ -33,7 +39,7 @@ def _limits(graph: Graph, verdicts: Sequence[Verdict]) -> Grid:
     )
     rows = tuple(
         (
-            verdict.limit.part or graph.name,
+            verdict.limit.part or name,
             verdict.limit.metric,
             verdict.limit.most,
             verdict.actual,
@@ -43,10 +49,10 @@ def _limits(graph: Graph, verdicts: Sequence[Verdict]) -> Grid:
         )
         for verdict in verdicts
     )
-    return Grid("limits", f"budget of {graph.name}", columns, rows)
+    return Grid("limits", f"budget of {name}", columns, rows)
 
 
-def _costliest(metric: Metric, whole: Part, parts: Sequence[Part]) -> Grid:
+def _costliest(metric: Metric, whole: Part, parts: Sequence[Part], labels: Mapping[str, str]) -> Grid:
     def cost(part: Part) -> int:
         value = metric.of(part, whole)
         return value if isinstance(value, int) else 0
@@ -55,16 +61,16 @@ def _costliest(metric: Metric, whole: Part, parts: Sequence[Part]) -> Grid:
     columns = (
         Column("name", "costliest blocks", "name"),
         Column("kind", "type", "text"),
-        Column(metric.key, metric.label, metric.style),
+        Column(metric.key, labels[metric.key], metric.style),
         Column("share", "share", "percent"),
     )
     rows = tuple((part.name, part.kind, cost(part), share(cost(part), cost(whole))) for part in ranked)
-    return Grid("costliest", f"where the {metric.label} are", columns, rows)
+    return Grid("costliest", f"where the {labels[metric.key]} are", columns, rows)
 
 
-def _judged(graph: Graph, verdict: Verdict) -> str:
-    what = f"{graph.name} {verdict.limit.part}".strip()
-    label = LABELS[verdict.limit.metric]
+def _judged(name: str, verdict: Verdict, labels: Mapping[str, str]) -> str:
+    what = f"{name} {verdict.limit.part}".strip()
+    label = labels[verdict.limit.metric]
     actual, limit = units.distinct(verdict.actual, verdict.limit.most)
     off = units.count(abs(verdict.headroom))
     off_by = share(abs(verdict.headroom), verdict.limit.most)
@@ -129,13 +135,20 @@ def _checked(
 
 def counted(found: Sequence[tuple[CostTable, Sequence[Disagreement]]]) -> str:
     """Who counted, and whether the closed form agrees."""
-    if any(table.by == "formula" for table, _ in found):
-        return "Counted by the closed form alone; `costcalc check` holds it against the trace."
     bad = [f"{table.graph}: {d.layer} {d.quantity}" for table, differing in found for d in differing]
     if bad:
         return f"DISAGREE: trace and closed form differ on {', '.join(bad[:3])}; see `costcalc check`."
-    layers = sum(len(table.rows) for table, _ in found)
-    return f"Traced with fvcore; the closed form agrees on all {layers} layers, to the last integer."
+    by = {table.by for table, _ in found}
+    layers = sum(len(table.rows) for table, _ in found if table.by == "trace")
+    sentences = {
+        "formula": "Counted by the closed form alone; `costcalc check` holds it against the trace.",
+        "trace": f"Traced with fvcore; the closed form agrees on all {layers} layers, to the last integer.",
+        "operators": "Counted operator by operator on meta tensors; `costcalc check` asks others too.",
+    }
+    named = ", ".join(table.graph for table, _ in found if table.by == "operators")
+    if len(by) > 1:
+        sentences["operators"] = f"{named}: {sentences['operators'].lower()}"
+    return " ".join(sentence for key, sentence in sentences.items() if key in by)
 
 
 def _differing(disagreements: Sequence[Disagreement]) -> Grid:

@@ -13,6 +13,10 @@ CONVENTION = (
     "1 MAC = one multiply-add of a convolution or linear layer; per sample, forward pass, inference. "
     "Bias, norm, activation, pooling: 0 MACs, counted as other ops."
 )
+ANY_MODEL = (
+    "1 MAC = one multiply-add of a convolution, linear layer, matrix product or attention; "
+    "{unit}, forward pass, inference. Bias, norm, activation, pooling: 0 MACs, counted as other ops."
+)
 BYTES = 4  # of an element in fp32
 
 
@@ -44,7 +48,9 @@ METRICS: dict[str, Metric] = {
         Metric("weights", "weights", "count", lambda part, _: part.cost.weights, saved=True),
         Metric("biases", "biases", "count", lambda part, _: part.cost.biases, saved=True),
         Metric("norm", "norm", "count", lambda part, _: part.cost.norm, saved=True),
-        Metric("output_channels", "output channels", "count", lambda part, _: part.output_shape[0]),
+        Metric(
+            "output_channels", "output channels", "count", lambda part, _: next(iter(part.output_shape), None)
+        ),
         Metric("activations", "activations", "count", lambda part, _: part.cost.writes, saved=True),
         Metric("reads", "reads", "count", lambda part, _: part.cost.reads, saved=True),
         Metric("writes", "writes", "count", lambda part, _: part.cost.writes, saved=True),

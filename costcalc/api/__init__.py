@@ -1,0 +1,316 @@
+"""What the commands do, for Python: load, cost, compare, budget, check, claims, closed forms.
+
+Results print themselves as tables and show as tables in a notebook.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from costcalc import checks, conventions, formula, publications, spec
+from costcalc.api import subjects
+from costcalc.api.results import (
+    Budget,
+    Check,
+    Claims,
+    ClosedForm,
+    Compared,
+    Costed,
+    Costs,
+    Counted,
+    Derivation,
+    ModelCheck,
+    Reconciled,
+    Reconciliation,
+    Result,
+)
+from costcalc.api.subjects import Options, costed, is_foreign
+from costcalc.errors import CostcalcError, Misfit, did_you_mean, shortened
+from costcalc.execution import Execution
+from costcalc.graph import Graph
+from costcalc.records import COUNTS, Limit, Producer
+from costcalc.units import quantity
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from costcalc.foreign import Prepared
+
+__all__ = [
+    "Budget",
+    "Check",
+    "Claims",
+    "ClosedForm",
+    "Compared",
+    "Costed",
+    "Costs",
+    "Counted",
+    "Derivation",
+    "ModelCheck",
+    "Options",
+    "Reconciled",
+    "Reconciliation",
+    "Result",
+    "budget",
+    "check",
+    "claim",
+    "claims",
+    "closed_form",
+    "compare",
+    "costed",
+    "costs",
+    "count",
+    "count_training",
+    "is_foreign",
+    "judged",
+    "limits",
+    "load",
+    "reconcile",
+]
+
+FORMULATED = ("macs", "weights", "params", "activations")
+
+
+def load(name: str, *, training: bool = False, **parameters: Any) -> Graph:
+    """The architecture of a preset or YAML file: ``load("googlenet", classes=10)``.
+
+    ``training`` keeps branches that exist only in training. Raises :class:`CostcalcError`.
+    """
+    given = {key: value if isinstance(value, str) else json.dumps(value) for key, value in parameters.items()}
+    return spec.load(name, given, training)
+
+
+def costs(graph: Graph | str, by: Producer = "trace") -> Costs:
+    """The cost of every layer, traced and held against the closed form, or by formula alone.
+
+    Raises :class:`CostcalcError` if a trace would take more memory or time than is sensible.
+    """
+    if by not in ("trace", "formula"):
+        raise CostcalcError(f"nobody counts by {shortened(by)}; there are 'trace' and 'formula'")
+    return subjects.costs(load(graph) if isinstance(graph, str) else graph, by)
+
+
+def count(model: nn.Module, *args: Any, **kwargs: Any) -> Counted:
+    """The cost of one forward pass of any ``nn.Module`` on those arguments, in inference mode.
+
+    Tensors give shapes only and may lie on any device, ``meta`` included; nothing is computed, and the
+    model is left as found. Counts are of the pass as given; ``.per_sample(32)`` divides by a batch.
+    Raises :class:`CostcalcError` with the model's own message, or the reason why it cannot be counted.
+    """
+    from costcalc import foreign
+
+    return Counted(foreign.run(model, args, kwargs))
+
+
+def count_training(model: nn.Module, *args: Any, **kwargs: Any) -> Counted:
+    """The same in training mode, forward and backward: MACs of both, all else of the forward pass."""
+    from costcalc import foreign
+
+    return Counted(foreign.run(model, args, kwargs, backward=True))
+
+
+def _costed(of: Costed | Graph | str, by: Producer) -> Costed:
+    """Costs as they are, or of a graph or name."""
+    if isinstance(of, Costed):
+        return of
+    if isinstance(of, str) and is_foreign(of):
+        return costed(of, Options(by=by))
+    return costs(of, by)
+
+
+def compare(*of: Costed | Graph | str, by: Producer = "trace") -> Compared:
+    """Two or more architectures side by side, blocks paired by name."""
+    if len(of) < 2:
+        raise CostcalcError("a comparison takes two architectures or more")
+    return Compared(tuple(_costed(each, by) for each in of))
+
+
+def budget(
+    of: Costed | Graph | str,
+    macs: int | str | None = None,
+    *,
+    params: int | str | None = None,
+    activations: int | str | None = None,
+    peak_activations: int | str | None = None,
+    blocks: Mapping[str, int | str] | None = None,
+    by: Producer = "trace",
+    allow_uncounted: Sequence[str] = (),
+) -> Budget:
+    """Verdicts on limits, given as integers or as ``"1.5G"``.
+
+    ``blocks`` limits single blocks: ``{"inception_3a": "130M"}`` on MACs,
+    ``{"inception_3a:params": "160K"}`` on another metric. A limit on the MACs of a model with operators
+    of unknown cost is no verdict but a :class:`CostcalcError`, unless they are in ``allow_uncounted``.
+    """
+    wanted = limits(macs, params, activations, peak_activations, blocks or {})
+    return judged(_costed(of, by), wanted, allow_uncounted)
+
+
+def limits(
+    macs: int | str | None,
+    params: int | str | None,
+    activations: int | str | None,
+    peak_activations: int | str | None,
+    blocks: Mapping[str, int | str],
+) -> tuple[Limit, ...]:
+    """Limits as people give them; raises :class:`CostcalcError` for what is no quantity, or for none."""
+    given = {"macs": macs, "params": params, "activations": activations, "peak_activations": peak_activations}
+    found = [Limit(metric, _most(most, metric)) for metric, most in given.items() if most is not None]
+    for name, most in blocks.items():
+        part, _, metric = name.partition(":")
+        found.append(Limit(_limited(metric or "macs"), _most(most, metric or "macs"), part))
+    if not found:
+        raise CostcalcError("no limit given; for example --limit 1.5e9, --params 7M or --block NAME=130M")
+    return tuple(found)
+
+
+def judged(of: Costed, wanted: Sequence[Limit], allow_uncounted: Sequence[str] = ()) -> Budget:
+    """Verdicts on costs; see :func:`budget`."""
+    verdicts = checks.budget(wanted, of.named)
+    if isinstance(of, Counted) and any(limit.metric == "macs" for limit in wanted):
+        of.refuse_uncounted(allow_uncounted)
+    return Budget(of, verdicts)
+
+
+def check(of: Graph | str, options: Options | None = None) -> Check | ModelCheck:
+    """Other counts held against ours: of a spec, the fvcore trace and ``FlopCounterMode``, row by row.
+
+    Of a model, ``FlopCounterMode`` and fvcore in its own convention, module by module.
+    """
+    options = options or Options()
+    if isinstance(of, str) and is_foreign(of):
+        return _check_model(of, options)
+    graph = subjects.loaded(of, options) if isinstance(of, str) else of
+    closed = formula.costs(graph)
+    subjects.traceable(graph, closed)
+    from costcalc import trace
+
+    traced, third = trace.costs(graph), trace.third_opinion(graph)
+    found = checks.agreement(closed, traced, third)
+    return Check(Costs(graph, closed), traced, third, found, checks.figures(graph, closed))
+
+
+def _check_model(name: str, options: Options) -> ModelCheck:
+    """A model's count beside those who can count it too."""
+    from costcalc.foreign import opinions
+
+    model = subjects.prepared(name, options)
+    counted = Counted(model.run(), model.source)
+    said: dict[str, Mapping[str, int]] = {}
+    reasons: dict[str, str] = {}
+    total = counted.total
+    for key, ask in {"FlopCounterMode": opinions.flop_counter, "fvcore": opinions.fvcore}.items():
+        try:
+            if key == "fvcore":
+                opinions.refuse_large(total.macs * model.samples, total.params, total.writes * model.samples)
+            said[key] = ask(model.module, model.args, model.kwargs)
+        except Exception as error:  # whatever another program raises is its lack of an opinion
+            reasons[key] = " ".join(str(error).split())[:200]
+    by = {"FlopCounterMode": None, "fvcore": conventions.named("fvcore")}
+    expected = {key: _contained(replace(counted, convention=by[key])) for key in said}
+    return ModelCheck(counted, said, expected, reasons)
+
+
+def _contained(counted: Counted) -> dict[str, int]:
+    """MACs of the whole and of each block, in its convention, for the whole batch."""
+    samples = counted.attribution.samples
+    parts = [part for part in counted.blocks if part.name != counted.attribution.label("")]
+    return {"": counted.total.macs * samples, **{part.name: part.cost.macs * samples for part in parts}}
+
+
+def reconcile(
+    name: str, using: Sequence[str] = (), run: bool = True, options: Options | None = None
+) -> Reconciliation:
+    """What other counters make of a model or spec: each figure as the MACs and named terms.
+
+    ``using`` are keys of conventions, by default all; those that are installed are ``run`` and held
+    against their terms.
+    """
+    model = subjects.prepared(name, options or Options())
+    execution = model.run()
+    others = [each for each in conventions.CONVENTIONS.values() if each.key != "costcalc"]
+    chosen = [conventions.named(key) for key in using] or others
+    found = [
+        Reconciled(
+            each,
+            each.terms(execution),
+            *(_measured(each.key, model, execution) if run else (None, "not run")),
+        )
+        for each in chosen
+    ]
+    return Reconciliation(name, tuple(found))
+
+
+def _measured(key: str, model: Prepared, execution: Execution) -> tuple[int | None, str]:
+    """What the counter itself says, or why it says nothing."""
+    from costcalc.foreign import opinions
+
+    total = Counted(replace(execution, samples=1)).total
+    try:
+        opinions.refuse_large(total.macs, total.params, total.writes)
+        return opinions.total(key, model.module, model.args, model.kwargs), ""
+    except CostcalcError as error:
+        return None, str(error)
+
+
+def claims(paper: str = "", of: str = "", verdict: str = "") -> Claims:
+    """Every published claim, computed from the closed form and judged.
+
+    ``paper`` is the key of a publication, ``of`` a preset that the claim rests on, ``verdict`` a
+    verdict; each narrows the choice. Raises :class:`CostcalcError` for unknown words.
+    """
+    found = publications.chosen(paper, of, verdict)
+    return Claims(tuple(publications.judged(claim) for claim in found))
+
+
+def claim(id: str) -> Derivation:
+    """One claim with numbers filled in, step by step."""
+    return Derivation(publications.judged(publications.named(id)))
+
+
+def closed_form(
+    name: str, symbols: str = "", *, latex: bool = False, settings: Mapping[str, str] | None = None
+) -> ClosedForm:
+    """The formulas of a preset, file, block or layer kind in its parameters.
+
+    ``symbols`` chooses some (``"d,k"``) or says what they are (``"d=2*h,k"``: d is even); by default
+    all whole-number parameters that do not decide how often something is repeated.
+    """
+    from costcalc import symbolic
+
+    of = symbolic.source(name, settings or {})
+    assigned = symbolic.assigned(symbols) if symbols else {}
+    for parameter in assigned:
+        if parameter not in of.defaults:
+            hint = did_you_mean(parameter, of.defaults) or f"; there are {', '.join(of.defaults) or 'none'}"
+            why = "has a number by --set" if parameter in (settings or {}) else "is no whole-number parameter"
+            raise CostcalcError(f"'{parameter}' {why} of {shortened(name)}{hint}")
+    found = symbolic.derive(of, assigned, _counts) if assigned else symbolic.derive_all(of, _counts)
+    written = {key: symbolic.written(expr, latex) for key, expr in found.expressions.items()}
+    kept = {key: value for key, value in of.defaults.items() if key not in found.at and of.reads(key)}
+    return ClosedForm(name, written, found.at, found.values, kept, found.exceptions, latex)
+
+
+def _counts(graph: Graph) -> dict[str, int]:
+    """What a closed form is shown of."""
+    total = formula.costs(graph).total
+    return {key: COUNTS[key](total) for key in FORMULATED}
+
+
+def _limited(metric: str) -> str:
+    if metric in checks.JUDGED:
+        return metric
+    hint = did_you_mean(metric, checks.JUDGED) or f"; there are {', '.join(checks.JUDGED)}"
+    raise CostcalcError(f"no limit on {shortened(metric)}{hint}")
+
+
+def _most(value: int | str, metric: str) -> int:
+    try:
+        return quantity(
+            str(value), {"weights": "params", "peak_activations": "activations"}.get(metric, metric)
+        )
+    except Misfit as misfit:
+        raise CostcalcError(f"limit on {metric}: {misfit}") from None

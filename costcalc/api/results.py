@@ -1,0 +1,442 @@
+"""What the functions of :mod:`costcalc.api` give back: results that show themselves."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from costcalc import comparison, publications, render, structure, views
+from costcalc.attribution import Attribution, Operator, Parameters
+from costcalc.conventions import Convention, Term
+from costcalc.errors import ENVIRONMENT, CostcalcError, did_you_mean, shortened
+from costcalc.execution import Execution
+from costcalc.graph import Graph
+from costcalc.records import (
+    ClaimVerdict,
+    Cost,
+    CostTable,
+    Disagreement,
+    FigureVerdict,
+    Part,
+    Subject,
+    Verdict,
+    View,
+)
+
+
+class Result(ABC):
+    """A result that shows itself: ``print(result)``, a notebook cell, or ``result.to("csv")``."""
+
+    @abstractmethod
+    def view(self) -> View:
+        """What is shown."""
+
+    def to(self, format: str) -> str:
+        """The result as ``text``, ``markdown``, ``csv`` or ``json``."""
+        return render.written(self.view(), format)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {'; '.join(self.view().summary)}>"
+
+    def __str__(self) -> str:
+        return render.text(self.view())
+
+    def _repr_markdown_(self) -> str:
+        return render.markdown(self.view())
+
+
+class Costed(Result):
+    """An architecture with its costs, from a spec or from a model: what is shown, compared and limited."""
+
+    @property
+    @abstractmethod
+    def subject(self) -> Subject:
+        """What it is."""
+
+    @property
+    @abstractmethod
+    def table(self) -> CostTable:
+        """The cost of every row."""
+
+    @property
+    @abstractmethod
+    def whole(self) -> Part:
+        """All of it as one part."""
+
+    @property
+    @abstractmethod
+    def layers(self) -> tuple[Part, ...]:
+        """One part per row of the table."""
+
+    @abstractmethod
+    def to_depth(self, depth: int | None = None) -> tuple[Part, ...]:
+        """One part per first ``depth`` steps of the names; by default as many as it takes to have several."""
+
+    @abstractmethod
+    def part(self, name: str) -> Part:
+        """The block or layer of that dotted name at any depth; KeyError if there is none."""
+
+    @property
+    @abstractmethod
+    def names(self) -> tuple[str, ...]:
+        """Every name that :meth:`part` knows."""
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """What its metrics are called."""
+        return views.labels(None)
+
+    @property
+    def total(self) -> Cost:
+        """The sum over all rows."""
+        return self.table.total
+
+    @property
+    def blocks(self) -> tuple[Part, ...]:
+        """One part per block."""
+        return self.to_depth()
+
+    def named(self, name: str) -> Part:
+        """The part of that name, or the whole for the empty one; raises :class:`CostcalcError`."""
+        if not name:
+            return self.whole
+        try:
+            return self.part(name)
+        except KeyError:
+            called = self.subject.name
+            hint = did_you_mean(name, self.names) or f"; `costcalc show {called}` lists the blocks"
+            raise CostcalcError(f"'{called}' has no block {shortened(name)}{hint}") from None
+
+    def view(self, layers: bool = False, metrics: Sequence[str] = (), depth: int | None = None) -> View:
+        parts, level = (self.layers, "layer") if layers else (self.to_depth(depth), "block")
+        return noted(views.show(self.subject, self.whole, parts, level, metrics, self.labels), [self])
+
+
+@dataclass(frozen=True, repr=False)
+class Costs(Costed):
+    """The costs of one graph; ``disagreements`` is empty where closed form and trace agree."""
+
+    graph: Graph
+    counted: CostTable
+    disagreements: tuple[Disagreement, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Costs {self.graph.name} by {self.table.by}: {self.total}>"
+
+    @property
+    def subject(self) -> Subject:
+        graph = self.graph
+        about = graph.about
+        return Subject(graph.name, about.summary, about.source, (graph.input_shape,), graph.outputs)
+
+    @property
+    def table(self) -> CostTable:
+        return self.counted
+
+    @property
+    def whole(self) -> Part:
+        return structure.whole(self.graph, self.table)
+
+    @property
+    def layers(self) -> tuple[Part, ...]:
+        return structure.layers(self.graph, self.table)
+
+    def to_depth(self, depth: int | None = None) -> tuple[Part, ...]:
+        return structure.blocks(self.graph, self.table, depth)
+
+    def part(self, name: str) -> Part:
+        return structure.part(self.graph, self.table, name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys([*self.graph.groups, *(node.name for node in self.graph.nodes)]))
+
+
+@dataclass(frozen=True, repr=False)
+class Counted(Costed):
+    """The costs of a model, counted operator by operator in one pass.
+
+    ``convention`` is whose idea of an operation the MACs follow, None for our own; ``source`` says
+    where the model comes from.
+    """
+
+    execution: Execution
+    source: str = ""
+    convention: Convention | None = None
+
+    def __repr__(self) -> str:
+        return f"<Counted {self.execution.name}: {self.total}>"
+
+    def per_sample(self, samples: int) -> Counted:
+        """The same pass, counts divided by the ``samples`` of its batch."""
+        return replace(self, execution=replace(self.execution, samples=samples))
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        return views.labels(self.convention)
+
+    @cached_property
+    def attribution(self) -> Attribution:
+        """The pass folded by module."""
+        if self.convention is None:
+            return Attribution(self.execution)
+        charged: dict[str, int] = {}
+        for term in self.convention.terms(self.execution):
+            for path, amount in term.amounts.items():
+                charged[path] = charged.get(path, 0) + amount
+        return Attribution(self.execution, charged)
+
+    @property
+    def subject(self) -> Subject:
+        names = (self.attribution.label(""),)
+        return Subject(self.execution.name, "", self.source, self.attribution.inputs, names)
+
+    @property
+    def table(self) -> CostTable:
+        return self.attribution.table
+
+    @property
+    def whole(self) -> Part:
+        return self.attribution.whole
+
+    @property
+    def layers(self) -> tuple[Part, ...]:
+        return self.attribution.layers
+
+    def to_depth(self, depth: int | None = None) -> tuple[Part, ...]:
+        return self.attribution.blocks(depth)
+
+    def part(self, name: str) -> Part:
+        return self.attribution.part(name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.attribution.names
+
+    @property
+    def parameters(self) -> Parameters:
+        """Trainable, frozen, shared, buffers, never executed."""
+        return self.attribution.parameters
+
+    @property
+    def operators(self) -> tuple[Operator, ...]:
+        """What each operator cost."""
+        return self.attribution.operators
+
+    @property
+    def uncounted(self) -> tuple[Operator, ...]:
+        """Operators of unknown cost; where there are any, the MACs are a lower bound."""
+        return self.attribution.uncounted
+
+    def refuse_uncounted(self, allowed: Sequence[str]) -> None:
+        """Raise :class:`CostcalcError` for an operator of unknown cost that is not ``allowed``."""
+        open_ = [found for found in self.uncounted if found.name not in allowed]
+        if open_:
+            told = "; ".join(views.placed(found) for found in open_)
+            options = " ".join(f"--allow-uncounted {found.name}" for found in open_)
+            raise CostcalcError(
+                f"no verdict on {self.execution.name}: the cost of some operators is not known: {told}; "
+                f"{options} counts them as nothing",
+                ENVIRONMENT,
+            )
+
+    def view(self, layers: bool = False, metrics: Sequence[str] = (), depth: int | None = None) -> View:
+        view = super().view(layers, metrics, depth)
+        return view if self.convention else views.with_operators(view, self.attribution)
+
+
+def noted(view: View, found: Sequence[Costed]) -> View:
+    """The view with notes on who counted, what agrees, and what is not counted."""
+    tables = [(each.table, each.disagreements if isinstance(each, Costs) else ()) for each in found]
+    counted = [each for each in found if isinstance(each, Counted)]
+    for each in counted:
+        view = views.of_models(view, each.attribution, each.convention, alone=len(found) == 1)
+    return replace(view, notes=(*view.notes, views.counted(tables)))
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """One counter on one model: the terms of its figure, and what it says itself.
+
+    ``measured`` is None where it was not run; ``reason`` says why.
+    """
+
+    convention: Convention
+    terms: tuple[Term, ...]
+    measured: int | None
+    reason: str
+
+    @property
+    def total(self) -> int:
+        """The figure that the terms add up to."""
+        return sum(term.total for term in self.terms)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the counter says the same, if it says anything."""
+        return self.measured in (None, self.total)
+
+
+@dataclass(frozen=True, repr=False)
+class Reconciliation(Result):
+    """What other counters make of a model; true where every one that was run says what its terms say."""
+
+    name: str
+    found: tuple[Reconciled, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every counter that was run agrees with its terms."""
+        return all(each.passed for each in self.found)
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def view(self) -> View:
+        rows = [(each.convention, each.terms, each.measured, each.reason) for each in self.found]
+        return views.reconciled(self.name, rows)
+
+
+@dataclass(frozen=True, repr=False)
+class ModelCheck(Result):
+    """A model's count beside that of ``FlopCounterMode`` and of fvcore, module by module.
+
+    ``opinions`` are what they say, with all that each module contains; ``expected`` is what our own
+    record makes of it in their convention; ``reasons`` say why one has no opinion.
+    """
+
+    counted: Counted
+    opinions: Mapping[str, Mapping[str, int]]
+    expected: Mapping[str, Mapping[str, int]]
+    reasons: Mapping[str, str]
+
+    @property
+    def passed(self) -> bool:
+        """Whether both say of every module what they are expected to say."""
+        return all(
+            said.get(path) == value
+            for name, said in self.opinions.items()
+            for path, value in self.expected[name].items()
+        )
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def view(self) -> View:
+        return views.check_model(
+            self.counted.attribution, self.opinions, self.expected, self.reasons, self.passed
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class Compared(Result):
+    """Architectures side by side."""
+
+    costs: tuple[Costed, ...]
+
+    @property
+    def comparison(self) -> comparison.Comparison:
+        """Totals, and blocks paired by name."""
+        return comparison.align(
+            [each.whole for each in self.costs],
+            [each.to_depth(1) for each in self.costs],
+            [each.layers for each in self.costs],
+        )
+
+    def view(self) -> View:
+        return noted(views.compare(self.comparison, self.costs[0].labels), self.costs)
+
+
+@dataclass(frozen=True, repr=False)
+class Budget(Result):
+    """Verdicts on limits; true where all are kept."""
+
+    costs: Costed
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every limit is kept."""
+        return all(verdict.passed for verdict in self.verdicts)
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def view(self) -> View:
+        costs = self.costs
+        name = costs.subject.name
+        return noted(views.budget(name, self.verdicts, costs.whole, costs.blocks, costs.labels), [costs])
+
+
+@dataclass(frozen=True, repr=False)
+class Check(Result):
+    """Three counts of one graph held against each other, and its published figures."""
+
+    formula: Costs
+    trace: CostTable
+    third: Mapping[str, int]
+    disagreements: tuple[Disagreement, ...]
+    figures: tuple[FigureVerdict, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether all counts agree and every published figure comes out as recorded."""
+        return not self.disagreements and all(verdict.passed for verdict in self.figures)
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def view(self) -> View:
+        counted = (self.formula.table, self.trace, self.third)
+        return views.check(self.formula.graph, *counted, self.disagreements, self.figures)
+
+
+@dataclass(frozen=True, repr=False)
+class Claims(Result):
+    """Published claims, judged; true where every verdict on record follows from what is computed."""
+
+    verdicts: tuple[ClaimVerdict, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every verdict on record follows."""
+        return all(verdict.passed for verdict in self.verdicts)
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def view(self, why: bool = False) -> View:
+        return views.claims(self.verdicts, publications.cited(), publications.verdicts.MEANINGS, why)
+
+
+@dataclass(frozen=True, repr=False)
+class Derivation(Result):
+    """One claim with its derivation."""
+
+    verdict: ClaimVerdict
+
+    def view(self) -> View:
+        return views.claim(self.verdict, publications.cited(), publications.verdicts.MEANINGS)
+
+
+@dataclass(frozen=True, repr=False)
+class ClosedForm(Result):
+    """Formulas of a preset, file, block or layer kind.
+
+    ``at`` and ``values`` are one setting of them; ``kept`` are parameters that stayed numbers;
+    ``exceptions`` name counts that differ at an edge.
+    """
+
+    name: str
+    expressions: Mapping[str, str]
+    at: Mapping[str, int]
+    values: Mapping[str, int]
+    kept: Mapping[str, int]
+    exceptions: tuple[str, ...] = ()
+    latex: bool = False
+
+    def view(self) -> View:
+        rows = [(key, expression, self.values[key]) for key, expression in self.expressions.items()]
+        return views.formulas(self.name, rows, self.at, self.kept, self.exceptions, self.latex)

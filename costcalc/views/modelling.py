@@ -1,0 +1,236 @@
+"""Foreign models as grids: parameters and operators, what is not counted, other counters' figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from fractions import Fraction
+
+from costcalc import units
+from costcalc.attribution import Attribution, Operator, Parameters
+from costcalc.conventions import Convention, Term
+from costcalc.records import Cell, Column, Grid, View
+from costcalc.views.metrics import ANY_MODEL, CONVENTION, LABELS
+
+MOST_PLACES = 3  # where an operator ran, that a line can hold
+HELD = {
+    "trainable": "trainable",
+    "frozen": "frozen",
+    "shared": "held again by another module, counted once",
+    "buffers": "buffers, which are no parameters",
+    "never_executed": "in no operator of this pass",
+}
+KNOWN = {"counted": "", "no MACs": "no MACs; its other ops are not counted", "unknown": "cost unknown"}
+
+
+def placed(found: Operator) -> str:
+    """``aten::fft (3×, in mixer.0, mixer.1)``."""
+    more = f" and {len(found.modules) - MOST_PLACES} more" if len(found.modules) > MOST_PLACES else ""
+    return f"{found.name} ({found.times}×, in {', '.join(found.modules[:MOST_PLACES])}{more})"
+
+
+def with_operators(view: View, of: Attribution) -> View:
+    """The view with what the model holds, and what each operator costs."""
+    return replace(view, grids=(*view.grids, _held(of.parameters), _operators(of)))
+
+
+def _held(parameters: Parameters) -> Grid:
+    columns = (Column("held", "parameters", "name", HELD), Column("elements", "elements", "count"))
+    held = {field.name: getattr(parameters, field.name) for field in fields(Parameters)}
+    rows = tuple((name, elements) for name, elements in held.items() if elements or name == "trainable")
+    return Grid("parameters", "what it holds", columns, rows)
+
+
+def _operators(of: Attribution) -> Grid:
+    backward = of.backward > 0
+    partly = any(found.knowledge != "counted" for found in of.operators)
+    columns = (
+        Column("operator", "operator", "name"),
+        Column("times", "times", "count"),
+        Column("macs", "MACs", "count"),
+        *((Column("backward_macs", "of these backward", "count"),) if backward else ()),
+        Column("other_ops", "other ops", "count"),
+        *((Column("knowledge", "what is known", "text", KNOWN),) if partly else ()),
+    )
+    rows = tuple(
+        (
+            found.name,
+            found.times,
+            found.macs,
+            *((found.backward_macs,) if backward else ()),
+            found.other_ops,
+            *((found.knowledge,) if partly else ()),
+        )
+        for found in of.operators
+    )
+    return Grid("operators", "operator by operator", columns, rows)
+
+
+def of_models(view: View, of: Attribution, convention: Convention | None, alone: bool) -> View:
+    """The view with what has to be said of a model's counts."""
+    named = "" if alone else f"{of.name}: "
+    notes = [f"{named}{note}" for note in _notes(of, convention)]
+    provenance = {**view.provenance, "by": "operators", "convention": _convention(of, convention)}
+    kept = [note for note in view.notes if note != CONVENTION]
+    said = [] if _convention(of, convention) in kept else [_convention(of, convention)]
+    summary = [*view.summary, *(f"{named}{line}" for line in _at_least(of))]
+    return replace(view, notes=(*kept, *said, *notes), summary=tuple(summary), provenance=provenance)
+
+
+def labels(convention: Convention | None) -> Mapping[str, str]:
+    """What metrics are called: MACs by the name that another counter has for its figure."""
+    return {**LABELS, "macs": f"{convention.key} {convention.calls_it}"} if convention else LABELS
+
+
+def _convention(of: Attribution, convention: Convention | None) -> str:
+    """What is counted, of how much, and by whose rules."""
+    unit = "per sample" if of.samples == of.execution.samples else f"per batch of {of.execution.samples}"
+    if convention is not None:
+        return (
+            f"NOT MACs: the column is what {convention.title} calls {convention.calls_it}, {unit}; "
+            f"`costcalc reconcile {of.name}` leads there term by term."
+        )
+    said = ANY_MODEL.format(unit=unit)
+    return (
+        said.replace("forward pass, inference", "forward and backward pass, training")
+        if of.backward
+        else said
+    )
+
+
+def _notes(of: Attribution, convention: Convention | None) -> list[str]:
+    notes = [convention.note] if convention is not None and convention.note else []
+    if of.backward:
+        notes.append("Other ops and activations are of the forward pass; the backward pass adds MACs only.")
+    if of.samples != of.execution.samples:
+        notes.append("Some work does not depend on the batch, so counts cannot be divided by it.")
+    if of.execution.assumed:
+        names = ", ".join(of.execution.assumed)
+        notes.append(f"AT MOST: how much {names} keeps depends on values; counted as if all were kept.")
+    return notes
+
+
+def _at_least(of: Attribution) -> list[str]:
+    if not of.uncounted:
+        return []
+    return [f"AT LEAST: the cost of some operators is not known: {'; '.join(map(placed, of.uncounted))}."]
+
+
+def check_model(
+    of: Attribution,
+    opinions: Mapping[str, Mapping[str, int]],
+    expected: Mapping[str, Mapping[str, int]],
+    reasons: Mapping[str, str],
+    passed: bool,
+) -> View:
+    """Every module's MACs beside what others say, and what our record says they would."""
+    names = list(opinions)
+    columns = (
+        Column("name", "module", "name"),
+        Column("macs", "MACs", "count"),
+        *(column for name in names for column in _opinion_columns(name)),
+        Column("agree", "agree", "text"),
+    )
+    paths = [""] + [part.name for part in of.blocks() if part.name != of.label("")]
+    rows = tuple(_opinion(of, path, names, opinions, expected) for path in paths[1:])
+    total = ("total", *_opinion(of, "", names, opinions, expected)[1:])
+    grid = Grid("modules", f"check of {of.name}", columns, rows, total)
+    bad = [
+        f"{path or 'total'} ({name})"
+        for name in names
+        for path, value in expected[name].items()
+        if opinions[name].get(path) != value
+    ]
+    notes = [f"{name} has no opinion: {reason}." for name, reason in reasons.items()]
+    facts: dict[str, Cell] = {"name": of.name, "agree": not bad, "passed": passed}
+    return View("check_model", (grid,), facts, tuple(notes), _opined(of, names, bad, expected), passed)
+
+
+def _opinion_columns(name: str) -> tuple[Column, ...]:
+    return (
+        Column(f"{name}_expected", f"{name}, by terms", "count"),
+        Column(f"{name}_says", f"{name} says", "count"),
+    )
+
+
+def _opinion(
+    of: Attribution,
+    path: str,
+    names: Sequence[str],
+    opinions: Mapping[str, Mapping[str, int]],
+    expected: Mapping[str, Mapping[str, int]],
+) -> tuple[Cell, ...]:
+    pairs = [(expected[name].get(path), opinions[name].get(path)) for name in names]
+    macs = of.part(path).cost.macs if path else of.table.total.macs
+    agree = "yes" if all(known is None or known == said for known, said in pairs) else "no"
+    return (path, macs, *(cell for pair in pairs for cell in pair), agree)
+
+
+def _opined(
+    of: Attribution, names: Sequence[str], bad: Sequence[str], expected: Mapping[str, Mapping[str, int]]
+) -> tuple[str, ...]:
+    if bad:
+        return (f"DISAGREE: on {', '.join(bad[:4])}{' and more' if len(bad) > 4 else ''}.",)
+    if not names:
+        return ("UNCHECKED: nobody else has an opinion.",)
+    others = " and ".join(names)
+    modules = max(len(expected[name]) for name in names)
+    verb = "says" if len(names) == 1 else "say"
+    return (
+        f"AGREE: {others} {verb} of all {modules} modules of {of.name} what the terms say: "
+        f"{units.count(of.table.total.macs)} MACs.",
+    )
+
+
+def reconciled(name: str, found: Sequence[tuple[Convention, Sequence[Term], int | None, str]]) -> View:
+    """Every counter's figure beside the MACs, and the terms that lead there."""
+    grids = (_counters(name, found), _terms(found))
+    notes = [f"{convention.title}: {convention.note}" for convention, _, _, _ in found if convention.note]
+    wrong = [c.key for c, terms, measured, _ in found if measured not in (None, _sum(terms))]
+    run = sum(measured is not None for _, _, measured, _ in found)
+    summary = [
+        f"{run} of {len(found)} counters were run here and say what the terms add up to, to the last integer."
+        if not wrong
+        else f"DISAGREE: {', '.join(wrong)} say something else than the terms add up to."
+    ]
+    facts: dict[str, Cell] = {"name": name, "passed": not wrong}
+    return View("reconcile", grids, facts, tuple(notes), tuple(summary), not wrong)
+
+
+def _sum(terms: Sequence[Term]) -> int:
+    return sum(term.total for term in terms)
+
+
+def _counters(name: str, found: Sequence[tuple[Convention, Sequence[Term], int | None, str]]) -> Grid:
+    columns = (
+        Column("counter", "counter", "name"),
+        Column("calls_it", "calls it", "text"),
+        Column("total", "by terms", "count"),
+        Column("against", "against MACs", "percent"),
+        Column("measured", "it says", "count"),
+        Column("outcome", "", "text"),
+    )
+    rows = []
+    for convention, terms, measured, reason in found:
+        total, macs = _sum(terms), terms[0].total
+        outcome = reason if measured is None else "equal" if measured == total else "DIFFERS"
+        against = Fraction(total - macs, macs) if macs else None
+        rows.append((convention.key, convention.calls_it, total, against, measured, outcome))
+    return Grid("counters", f"what counters say of {name}", columns, tuple(rows))
+
+
+def _terms(found: Sequence[tuple[Convention, Sequence[Term], int | None, str]]) -> Grid:
+    columns = (
+        Column("counter", "counter", "group"),
+        Column("term", "term by term", "name"),
+        Column("amount", "operations", "count"),
+    )
+    rows = [
+        (convention.key, label, amount)
+        for convention, terms, _, _ in found
+        for label, amount in [
+            *((term.label, term.total) for term in terms),
+            (f"= {convention.calls_it}", _sum(terms)),
+        ]
+    ]
+    return Grid("terms", "where the figures come from", columns, tuple(rows))
