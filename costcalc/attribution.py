@@ -11,13 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from costcalc.execution import Execution, Holding, Operation
+from costcalc.execution import MAKERS, Execution, Holding, Operation
 from costcalc.records import NOTHING, Cost, CostTable, Part, Row, Shape, Structure
+
+COPIES = frozenset({"aten::repeat", "aten::repeat_interleave", "aten::tile"})
 
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """Elements that a model holds: learnable ones once, those held again, buffers, and what no operator took."""
+    """Elements held: learnable ones once, those held again, buffers, and what no operator took."""
 
     trainable: int
     frozen: int
@@ -56,24 +58,53 @@ class Attribution:
 
     @cached_property
     def samples(self) -> int:
-        """What counts are divided by: 1 where some work does not depend on the batch."""
-        samples = self.execution.samples
-        counts = [
-            count for cost in self._spent.values() for count in (cost.macs, cost.other_ops, cost.writes)
-        ]
-        sizes = [self.execution.sizes[number] for number in self.execution.entering]
-        return samples if all(count % samples == 0 for count in (*counts, *sizes)) else 1
+        """What is divided by: 1 where something computed for the batch does not divide by its samples."""
+        samples = self.execution.samples or 1
+        ran = zip(self.execution.operations, self._growing[1], strict=True)
+        counts = [count for each, grows in ran if grows for count in (each.macs, each.other_ops)]
+        return (
+            samples if all(count % samples == 0 for count in (*counts, *(self.charged or {}).values())) else 1
+        )
+
+    @cached_property
+    def _growing(self) -> tuple[frozenset[int], tuple[bool, ...]]:
+        return growing(self.execution)
+
+    def _shared(self, count: int) -> int:
+        """A count of something of the batch per sample; a statistic or gradient of all is what it is."""
+        return count if count % self.samples else count // self.samples
+
+    @cached_property
+    def _ran(self) -> tuple[Operation, ...]:
+        """The operators with their counts per sample; what does not grow with the batch in full."""
+        if self.samples == 1:
+            return self.execution.operations
+        return tuple(
+            replace(
+                ran,
+                macs=self._shared(ran.macs),
+                other_ops=self._shared(ran.other_ops),
+                read=tuple(
+                    self._shared(count) if number in self._growing[0] else count
+                    for number, count in zip(ran.taken, ran.read, strict=True)
+                ),
+                writes=self._shared(ran.writes),
+            )
+            if grows
+            else ran
+            for ran, grows in zip(self.execution.operations, self._growing[1], strict=True)
+        )
 
     @cached_property
     def _spent(self) -> dict[str, Cost]:
-        """What the operators of each module cost, of the whole pass."""
+        """What the operators of each module cost."""
         found: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
-        for ran in self.execution.operations:
+        for ran in self._ran:
             for index, count in enumerate((ran.macs, ran.other_ops, ran.reads, ran.writes)):
                 found[ran.module][index] += count
         if self.charged is not None:
             for path in {*found, *self.charged}:
-                found[path][0] = self.charged.get(path, 0)
+                found[path][0] = self.charged.get(path, 0) // self.samples
         return {path: Cost(0, 0, 0, *counts) for path, counts in found.items()}
 
     @cached_property
@@ -85,15 +116,10 @@ class Attribution:
         rows = []
         for path in dict.fromkeys([*ran, *self.execution.modules]):
             module = self.execution.modules[path]
-            cost = self._divided(self._spent.get(path, NOTHING)) + owned.get(path, NOTHING)
+            cost = self._spent.get(path, NOTHING) + owned.get(path, NOTHING)
             if cost != NOTHING or (path in self._calls and not module.children):
                 rows.append(Row(self.label(path), module.kind, self._shape(path), cost))
         return CostTable(self.name, "operators", tuple(rows))
-
-    def _divided(self, cost: Cost) -> Cost:
-        by = self.samples
-        counts = (cost.macs // by, cost.other_ops // by, cost.reads // by, cost.writes // by)
-        return Cost(0, 0, 0, *counts)
 
     def label(self, path: str) -> str:
         """A module's path; the model itself goes by its class, in parentheses."""
@@ -124,7 +150,7 @@ class Attribution:
         """The model as one part."""
         shapes = [self._unbatched(shape) for shape in self.execution.outputs]
         cost = self.table.total
-        peak = max(self._alive, default=0) // self.samples
+        peak = max(self._alive, default=0)
         return Part(self.name, "model", shapes[0] if shapes else (), cost, _measured(peak))
 
     @property
@@ -164,7 +190,7 @@ class Attribution:
         times = len(self._calls.get(path, ()))
         kind = module.kind if module else "block"
         called = f"{kind} ({times} calls)" if times > 1 else kind
-        peak = max(self._peaks.get(row.name, 0) for row in rows) // self.samples
+        peak = max(self._peaks.get(row.name, 0) for row in rows)
         cost = sum((row.cost for row in rows), NOTHING)
         # a container that nothing calls gives what the last inside it gives
         shape = self._shape(path) or rows[-1].output_shape
@@ -181,7 +207,9 @@ class Attribution:
 
     @cached_property
     def _alive(self) -> list[int]:
-        return alive(self.execution)
+        sizes = enumerate(self.execution.sizes)
+        buffers = self._growing[0]
+        return alive(self.execution, [self._shared(n) if at in buffers else n for at, n in sizes])
 
     @cached_property
     def parameters(self) -> Parameters:
@@ -204,16 +232,16 @@ class Attribution:
     def operators(self) -> tuple[Operator, ...]:
         """What each operator cost in all, dearest first; those that cost nothing are left out."""
         runs: dict[str, list[Operation]] = defaultdict(list)
-        for ran in self.execution.operations:
+        for ran in self._ran:
             runs[ran.operator].append(ran)
         found = [self._operator(name, group) for name, group in runs.items()]
         shown = [each for each in found if each.macs or each.other_ops or each.knowledge != "counted"]
         return tuple(sorted(shown, key=lambda each: (-each.macs, -each.other_ops, each.name)))
 
     def _operator(self, name: str, runs: Sequence[Operation]) -> Operator:
-        macs = sum(ran.macs for ran in runs) // self.samples
-        backward = sum(ran.macs for ran in runs if ran.phase == "backward") // self.samples
-        other = sum(ran.other_ops for ran in runs) // self.samples
+        macs = sum(ran.macs for ran in runs)
+        backward = sum(ran.macs for ran in runs if ran.phase == "backward")
+        other = sum(ran.other_ops for ran in runs)
         modules = tuple(dict.fromkeys(self.label(ran.module) for ran in runs))
         return Operator(name, len(runs), macs, backward, other, runs[0].knowledge, modules)
 
@@ -248,8 +276,33 @@ def _owned(holdings: Iterable[Holding]) -> dict[str, Cost]:
     return found
 
 
-def alive(execution: Execution) -> list[int]:
-    """Elements of activations that must be alive while each operator runs.
+def growing(execution: Execution) -> tuple[frozenset[int], tuple[bool, ...]]:
+    """The buffers that grow with the batch, and of each operator whether its cost does.
+
+    It does if the operator takes such a buffer or a parameter expanded to the batch, or makes something
+    out of nothing, or of copies of a parameter, with the batch among its sizes.
+    """
+    samples = execution.samples
+    buffers = set(execution.entering)
+    grows: list[bool] = []
+    for ran in execution.operations:
+        sized = any(samples in shape for shape in ran.outputs)
+        takes = not _is_made(ran) and not buffers.isdisjoint(ran.taken)
+        made = (_is_made(ran) or ran.operator in COPIES) and sized
+        grows.append(takes or made or samples in ran.repeated)
+        if grows[-1]:
+            buffers.update(ran.given)
+    return frozenset(buffers), tuple(grows)
+
+
+def _is_made(ran: Operation) -> bool:
+    """Whether what it gives comes out of nothing: a mask, the first state of an LSTM."""
+    values = [each for value in ran.arguments for each in (value if isinstance(value, list) else [value])]
+    return ran.operator in MAKERS or not any(isinstance(value, tuple) for value in values)
+
+
+def alive(execution: Execution, sizes: Sequence[int]) -> list[int]:
+    """Elements of activations that must be alive while each operator runs, buffers being of those ``sizes``.
 
     As in a graph: a buffer lives from the operator that makes it to the last that takes it, and an
     elementwise operator overwrites an input of the same size that nobody needs later.
@@ -257,7 +310,7 @@ def alive(execution: Execution) -> list[int]:
     ran = execution.operations
     last = {number: step for step, found in enumerate(ran) for number in (*found.taken, *found.given)}
     last |= dict.fromkeys(execution.leaving, len(ran))
-    living = {number: execution.sizes[number] for number in execution.entering}
+    living = {number: sizes[number] for number in execution.entering}
     total = sum(living.values())
     found = []
     for step, operation in enumerate(ran):
@@ -265,10 +318,10 @@ def alive(execution: Execution) -> list[int]:
         freed = [number for number in operation.taken if number in living and last[number] == step]
         if operation.in_place and len(new) == 1:
             # the result takes the place of an input that ends here
-            same = next((n for n in freed if living[n] == execution.sizes[new[0]]), None)
+            same = next((n for n in freed if living[n] == sizes[new[0]]), None)
             total -= living.pop(same) if same is not None else 0
         for number in new:
-            living[number] = execution.sizes[number]
+            living[number] = sizes[number]
             total += living[number]
         found.append(total)
         for number in (*operation.taken, *operation.given):

@@ -1,4 +1,4 @@
-"""What one forward pass of a model did, operator by operator: the record that foreign models are counted from.
+"""What one pass of a model did, operator by operator: the record that foreign models are counted from.
 
 All numbers are of the pass as it ran, batch included. Names of modules are dotted paths; the model
 itself is the empty path.
@@ -18,6 +18,16 @@ Phase = Literal["forward", "backward"]
 Knowledge = Literal["counted", "no MACs", "unknown"]
 
 
+# these take a tensor for its type or shape only
+MAKERS = frozenset(
+    f"aten::{word}"
+    for word in """
+    new_empty new_empty_strided new_full new_ones new_zeros empty_like full_like ones_like rand_like
+    randint_like randn_like zeros_like
+    """.split()
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One operator as it ran.
@@ -26,11 +36,15 @@ class Operation:
     was running. ``arguments`` are the positional ones as passed, with shapes (tuples) in place of
     tensors; ``outputs`` are the shapes of the tensors it gave. ``within`` are the composite operators
     that it is a part of, outermost first. ``taken`` and ``given`` are the numbers of the buffers it
-    reads and makes (a view makes none), ``in_place`` whether its result may live in one it reads.
+    reads and makes (a view makes none), ``read`` how many elements of each it reads, ``in_place``
+    whether its result may live in one of them.
+
+    ``repeated`` are the sizes of axes along which it takes a parameter expanded, again and again the same.
 
     How the model's code came to it, which other counters depend on: ``function`` is the function of torch
-    that it called, as ``torch.matmul``, or nothing where it wrote a sign, as in ``x @ y``; ``equation`` that of
-    the einsum it is a part of; ``contiguous`` whether its first tensor lies in memory axis after axis.
+    that it called, as ``torch.matmul``, or nothing where it wrote a sign, as in ``x @ y``; ``equation``
+    that of the einsum it is a part of; ``contiguous`` whether its first tensor lies in memory axis
+    after axis.
     """
 
     operator: str
@@ -42,7 +56,7 @@ class Operation:
     knowledge: Knowledge
     macs: int
     other_ops: int
-    reads: int
+    read: tuple[int, ...]
     writes: int
     taken: tuple[int, ...]
     given: tuple[int, ...]
@@ -50,6 +64,12 @@ class Operation:
     function: str
     equation: str
     contiguous: bool
+    repeated: tuple[int, ...]
+
+    @property
+    def reads(self) -> int:
+        """Elements of activations that it takes."""
+        return sum(self.read)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +122,10 @@ class Execution:
 
     ``modules`` maps paths to modules in the order of ``named_modules``; ``inputs`` and ``outputs``
     are the shapes of all tensors given to and by the model; ``samples`` is how many samples the pass
-    was for; ``sizes`` are the elements of each buffer by number, ``entering`` and ``leaving`` the
-    numbers of those given to the model and by it; ``assumed`` names operators whose output depends on
-    values, and was taken to be as large as it can be; ``by_hand`` are modules whose ``forward`` was run
-    without calling them.
+    was for, 0 if nobody said; ``sizes`` are the elements of each buffer by number, ``entering`` and
+    ``leaving`` the numbers of those given to the model and by it. ``assumed`` names operators whose
+    output depends on values, and was taken to be as large as it can be; ``by_hand`` are modules whose
+    ``forward`` was run without calling them.
     """
 
     name: str

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 
 REPORTED = ("costcalc", "torch", "fvcore")
+OPTIONAL = "not installed (optional)"
 ZOOS = ("torchvision", "timm")  # where foreign models come from
 
 
@@ -41,23 +42,28 @@ def examine() -> tuple[list[tuple[str, str, str]], bool]:
         entries.append((name, version or "missing", "" if version else f"pip install {name}"))
         passed = passed and version is not None
     entries += _vision()
+    timm = _version("timm")
+    entries.append(("timm", timm or OPTIONAL, "" if timm else "pip install 'costcalc[timm]'"))
     entries += _devices()
     return entries, passed and not any(state.startswith("broken") for _, state, _ in entries)
 
 
 def _vision() -> Iterator[tuple[str, str, str]]:
-    """torchvision is optional; with torch from another index it fails at import."""
+    """torchvision is optional; with torch from another index it fails at import, unless only counted."""
     version = _version("torchvision")
     if version is None:
-        yield ("torchvision", "not installed (optional)", "")
+        yield ("torchvision", OPTIONAL, "pip install 'costcalc[vision]'")
         return
     try:
         import torchvision  # noqa: F401  (whether it imports is the question)
 
         yield ("torchvision", version, "")
     except Exception as error:
-        remedy = "install torch and torchvision from the same index" if "nms" in str(error) else str(error)
-        yield ("torchvision", f"broken: {version} does not import", remedy)
+        if "nms" not in str(error):
+            yield ("torchvision", f"broken: {version} does not import", str(error))
+            return
+        state = f"{version}, whose compiled part does not fit this torch: models are counted, not run"
+        yield ("torchvision", state, "to run them, install torch and torchvision from the same index")
 
 
 def _devices() -> Iterator[tuple[str, str, str]]:

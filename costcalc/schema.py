@@ -38,7 +38,7 @@ KINDS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "check_model": {"modules": ("name", "macs", "agree")},
     "reconcile": {
-        "counters": ("counter", "calls_it", "total", "against", "measured", "outcome"),
+        "counters": ("counter", "calls_it", "total", "against"),
         "terms": ("counter", "term", "amount"),
     },
     "claims": {"claims": ("publication", "id", "claim", "verdict", "published", "exact", "where")},

@@ -401,7 +401,7 @@ def test_an_unknown_counter_is_told_with_the_nearest() -> None:
 
 
 def test_what_is_no_program_is_not_run() -> None:
-    with pytest.raises(CostcalcError, match="is no program that could be run"):
+    with pytest.raises(CostcalcError, match="no program"):
         tools.total("torchvision", *subject("conv"))
 
 
@@ -410,7 +410,7 @@ def test_a_tool_that_is_not_installed_is_told_with_the_way_to_get_it(monkeypatch
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(metadata, "version", missing)
-    with pytest.raises(CostcalcError, match="is not installed: pip install fvcore"):
+    with pytest.raises(CostcalcError, match="not installed: pip install fvcore"):
         tools.total("fvcore", *subject("conv"))
 
 

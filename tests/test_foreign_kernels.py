@@ -81,6 +81,9 @@ KERNELS = {
     "flash on the CPU": Case(kernel("_scaled_dot_product_flash_attention_for_cpu"), (Q, K, K), ATTENDED, 0),
     "efficient": Case(kernel("_scaled_dot_product_efficient_attention", None, True), (Q, K, K), ATTENDED, 0),
     "cudnn": Case(kernel("_scaled_dot_product_cudnn_attention", None, True), (Q, K, K), ATTENDED, 0),
+    "_trilinear": Case(  # x [2, 5], w [4, 5, 6], y [2, 6]: one product per sample, output and pair
+        kernel("_trilinear", [1, 3], [0], [1, 2], [2, 3]), ((2, 5), (4, 5, 6), (2, 6)), {"": 2 * 4 * 5 * 6}, 0
+    ),
     "by products": Case(kernel("_scaled_dot_product_attention_math"), (Q, K, K), ATTENDED, 0),
 }
 EVERY = {

@@ -210,7 +210,8 @@ def _lengths(self: Any, x: Tensor, lengths: Tensor) -> Any:
 
 
 def _ready() -> PackedSequence:
-    return pack_sequence([torch.zeros(3, 5, device="cpu"), torch.zeros(2, 5, device="cpu")])
+    with torch.device("cpu"):
+        return pack_sequence([torch.zeros(3, 5), torch.zeros(2, 5)])
 
 
 BIASES = 2 * 4 * 7

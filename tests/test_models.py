@@ -95,7 +95,9 @@ def test_a_model_and_a_preset_are_one_network(run: Run) -> None:
 
 
 def test_an_input_may_be_given_to_a_spec(run: Run) -> None:
-    assert run("show googlenet --input 3x448x448 --json") == run("show googlenet --set input=3x448x448 --json")
+    assert run("show googlenet --input 3x448x448 --json") == run(
+        "show googlenet --set input=3x448x448 --json"
+    )
 
 
 def test_an_unknown_operator_forbids_a_verdict(run: Run) -> None:
@@ -124,7 +126,9 @@ def test_conventions_are_printed_and_say_so(run: Run) -> None:
     assert code == 1
     assert "has 1.505 G fvcore flops" in out
     code, out, _ = run("compare googlenet torchvision:googlenet --convention flopcounter --json")
-    (macs,) = (row["values"] for row in json.loads(out)["result"]["totals"]["rows"] if row["metric"] == "macs")
+    (macs,) = (
+        row["values"] for row in json.loads(out)["result"]["totals"]["rows"] if row["metric"] == "macs"
+    )
     assert list(macs.values()) == [2 * 1_498_677_248, 2 * 1_498_376_192]
 
 
@@ -142,9 +146,14 @@ def test_a_batch_is_divided_where_it_can_be(run: Run) -> None:
     assert totals[0]["macs"] == totals[1]["macs"] == 4_089_184_256
     assert totals[0]["activations"] == totals[1]["activations"]
     assert totals[0]["peak_activations"] == totals[1]["peak_activations"]
-    _, out, _ = run("show torchvision:swin_v2_t --batch 4")
-    assert "per batch of 4" in " ".join(out.split())
-    assert "Some work does not depend on the batch" in out
+    swin = [
+        json.loads(run(f"show torchvision:swin_v2_t --batch {batch} --json")[1])["result"] for batch in (1, 4)
+    ]
+    for key in ("macs", "activations", "params"):  # some of which do not depend on the batch
+        assert swin[0][key] == swin[1][key]
+    assert "per sample of a batch of 4" in " ".join(run("show torchvision:swin_v2_t --batch 4")[1].split())
+    _, out, _ = run("show nets:Picky --input 3 --batch 3 --convention torchinfo")
+    assert "per batch of 3" in " ".join(out.split())  # 4 · 3 products and 4 biases per parameter and sample
 
 
 def test_training_counts_the_backward_pass(run: Run) -> None:

@@ -12,22 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 from costcalc import checks, conventions, formula, publications, spec
 from costcalc.api import subjects
-from costcalc.api.results import (
+from costcalc.api.results import Costed, Costs, Counted, Result
+from costcalc.api.subjects import Options, costed, is_foreign
+from costcalc.api.verdicts import (
     Budget,
     Check,
     Claims,
     ClosedForm,
     Compared,
-    Costed,
-    Costs,
-    Counted,
     Derivation,
     ModelCheck,
     Reconciled,
     Reconciliation,
-    Result,
 )
-from costcalc.api.subjects import Options, costed, is_foreign
 from costcalc.errors import CostcalcError, Misfit, did_you_mean, shortened
 from costcalc.execution import Execution
 from costcalc.graph import Graph
@@ -197,7 +194,7 @@ def _check_model(name: str, options: Options) -> ModelCheck:
     """A model's count beside those who can count it too."""
     from costcalc.foreign import opinions
 
-    model = subjects.prepared(name, options)
+    model = _in_inference(name, options)
     counted = Counted(model.run(), model.source)
     said: dict[str, Mapping[str, int]] = {}
     reasons: dict[str, str] = {}
@@ -212,6 +209,13 @@ def _check_model(name: str, options: Options) -> ModelCheck:
     by = {"FlopCounterMode": None, "fvcore": conventions.named("fvcore")}
     expected = {key: _contained(replace(counted, convention=by[key])) for key in said}
     return ModelCheck(counted, said, expected, reasons)
+
+
+def _in_inference(name: str, options: Options) -> Prepared:
+    """A model for others to count, which they do in inference mode."""
+    if options.training and is_foreign(name):
+        raise CostcalcError(f"--training: other counters see {name} in inference mode only")
+    return subjects.prepared(name, options)
 
 
 def _contained(counted: Counted) -> dict[str, int]:
@@ -229,7 +233,7 @@ def reconcile(
     ``using`` are keys of conventions, by default all; those that are installed are ``run`` and held
     against their terms.
     """
-    model = subjects.prepared(name, options or Options())
+    model = _in_inference(name, options or Options())
     execution = model.run()
     others = [each for each in conventions.CONVENTIONS.values() if each.key != "costcalc"]
     chosen = [conventions.named(key) for key in using] or others
@@ -237,7 +241,7 @@ def reconcile(
         Reconciled(
             each,
             each.terms(execution),
-            *(_measured(each.key, model, execution) if run else (None, "not run")),
+            *(_measured(each.key, model, execution) if run else (None, "")),
         )
         for each in chosen
     ]

@@ -8,27 +8,36 @@ from typing import Annotated
 
 import typer
 
-from costcalc import api, conventions, formula, layers, machine, schema, spec, views
+from costcalc import api, formula, layers, machine, schema, spec, views
 from costcalc.cli.options import (
     AUTO,
     Batch,
     By,
     Claimed,
+    Depth,
     Dtype,
     Form,
     Inputs,
     Json,
     Keys,
+    Layers,
+    Limited,
+    Metrics,
+    RunThem,
     Sets,
+    Source,
     Spec,
     Specs,
+    Tools,
     Train,
     Training,
+    Uncounted,
     Who,
     Whose,
     divided,
     options,
     pairs,
+    words,
 )
 from costcalc.cli.output import Run, progress, put
 from costcalc.cli.output import show as show_
@@ -82,19 +91,13 @@ def list_(form: Form = AUTO, json: Json = False) -> None:
 @app.command(rich_help_panel=BUILD)
 def show(
     name: Spec,
-    by_layer: Annotated[bool, typer.Option("--layers", help="every layer instead of every block")] = False,
+    by_layer: Layers = False,
+    depth: Depth = None,
     sets: Sets = None,
     training: Training = False,
     by: Who = By.trace,
-    metrics: Annotated[
-        str, typer.Option("--metrics", metavar="KEY,KEY", help=f"columns, of: {', '.join(views.METRICS)}")
-    ] = "",
-    source: Annotated[
-        bool, typer.Option("--spec", help="print the YAML itself, to start one's own from")
-    ] = False,
-    depth: Annotated[
-        int | None, typer.Option("--depth", metavar="N", min=1, help="blocks by the first N parts of names")
-    ] = None,
+    metrics: Metrics = "",
+    source: Source = False,
     inputs: Inputs = None,
     batch: Batch = 1,
     dtype: Dtype = "fp32",
@@ -108,21 +111,18 @@ def show(
 
     One row per block: type, output shape, params, MACs, share, activations.
     """
+    how = options(sets, training, by, inputs, batch, dtype, keys, train, convention)
     if source:
-        if json or form != AUTO or sets or training or by_layer:
+        if json or form != AUTO or by_layer or how != api.Options():
             raise CostcalcError("--spec prints the YAML as it stands; leave out every other option")
         put(spec.text(name))
         return
-    shown = [key.strip() for key in metrics.split(",") if key.strip()]
-    views.metrics(shown)
+    views.metrics(words(metrics))
     if by_layer and depth:
         raise CostcalcError("--layers shows every layer and --depth blocks; give one of them")
-    how = options(
-        pairs(sets, "--set", "PATH=VALUE"), training, by, inputs, batch, dtype, keys, train, convention
-    )
     with progress(f"counting {name}"):
         costs = api.costed(name, how)
-    show_(costs.view(by_layer, shown, depth), form, json, by)
+    show_(costs.view(by_layer, words(metrics), depth), form, json, by)
     _agreement([costs])
 
 
@@ -152,9 +152,8 @@ def compare(
             api.costed(name, options(own, training, by, inputs, batch, dtype, keys, train, convention))
             for name, own in zip(names, divided(names, sets), strict=True)
         ]
-    compared = api.compare(*costs)
-    show_(compared.view(), form, json, by)
-    _agreement(compared.costs)
+    show_(api.compare(*costs).view(), form, json, by)
+    _agreement(costs)
 
 
 @app.command(rich_help_panel=JUDGE)
@@ -170,10 +169,8 @@ def budget(
     peak: Annotated[
         str | None, typer.Option("--peak-activations", metavar="N", help="most alive at once")
     ] = None,
-    block: Annotated[
-        list[str] | None,
-        typer.Option("--block", metavar="NAME[:METRIC]=N", help="limit on one block, on MACs unless METRIC"),
-    ] = None,
+    block: Limited = None,
+    allow_uncounted: Uncounted = None,
     sets: Sets = None,
     training: Training = False,
     by: Who = By.trace,
@@ -183,23 +180,17 @@ def budget(
     keys: Keys = None,
     train: Train = False,
     convention: Whose = "",
-    allow_uncounted: Annotated[
-        list[str] | None,
-        typer.Option("--allow-uncounted", metavar="OP", help="judge although the cost of OP is not known"),
-    ] = None,
     form: Form = AUTO,
     json: Json = False,
 ) -> None:
     """Is it within the limits? Exit 0 if it is, 1 if not."""
-    how = options(
-        pairs(sets, "--set", "PATH=VALUE"), training, by, inputs, batch, dtype, keys, train, convention
-    )
+    how = options(sets, training, by, inputs, batch, dtype, keys, train, convention)
     limits = api.limits(limit, params, activations, peak, pairs(block, "--block", "NAME=LIMIT"))
     with progress(f"counting {name}"):
         costs = api.costed(name, how)
     found = api.judged(costs, limits, allow_uncounted or ())
     show_(found.view(), form, json, by)
-    _agreement([found.costs])
+    _agreement([costs])
     _exit(found.passed)
 
 
@@ -217,10 +208,10 @@ def check(
 ) -> None:
     """Do three counts agree, layer by layer?
 
-    The closed form (of a model: our operators), the fvcore trace and torch's FlopCounterMode; and the
+    The closed form (of a model: its operators), the fvcore trace and torch's FlopCounterMode; and the
     published figures. Exit 1 if not.
     """
-    how = options(pairs(sets, "--set", "PATH=VALUE"), training, By.trace, inputs, batch, dtype, keys)
+    how = options(sets, training, By.trace, inputs, batch, dtype, keys)
     with progress(f"tracing {name}"):
         found = api.check(name, how)
     show_(found.view(), form, json, By.trace)
@@ -230,10 +221,8 @@ def check(
 @app.command(rich_help_panel=JUDGE)
 def reconcile(
     name: Spec,
-    using: Annotated[
-        str, typer.Option("--with", metavar="TOOL,TOOL", help=f"of: {', '.join(conventions.CONVENTIONS)}")
-    ] = "",
-    run: Annotated[bool, typer.Option("--run/--no-run", help="run the tools that are installed")] = True,
+    using: Tools = "",
+    run: RunThem = True,
     sets: Sets = None,
     training: Training = False,
     inputs: Inputs = None,
@@ -247,10 +236,9 @@ def reconcile(
 
     Each figure is the MACs and named terms, exactly. Tools that are installed are run; exit 1 if one differs.
     """
-    tools = [key.strip() for key in using.split(",") if key.strip()]
-    how = options(pairs(sets, "--set", "PATH=VALUE"), training, By.trace, inputs, batch, dtype, keys)
+    how = options(sets, training, By.trace, inputs, batch, dtype, keys)
     with progress(f"asking others about {name}"):
-        found = api.reconcile(name, tools, run, how)
+        found = api.reconcile(name, words(using), run, how)
     show_(found.view(), form, json)
     _exit(found.passed)
 

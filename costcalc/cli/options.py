@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from costcalc import api, conventions, publications, render, spec
+from costcalc import api, conventions, publications, render, spec, views
 from costcalc.errors import CostcalcError, shortened
 
 AUTO = "auto"
@@ -40,7 +40,7 @@ Spec = Annotated[
     str,
     typer.Argument(
         metavar="SPEC",
-        help="a preset, a YAML file, - for stdin, or a model: torchvision:resnet50, timm:NAME, module:factory",
+        help="a preset, a YAML file, - for stdin, or a model: torchvision:NAME, timm:NAME, module:factory",
         autocompletion=_presets,
     ),
 ]
@@ -60,6 +60,26 @@ Sets = Annotated[
 ]
 Training = Annotated[bool, typer.Option("--training", help="keep the branches that exist only in training")]
 Who = Annotated[By, typer.Option("--by", help="trace the torch graph, or use the closed form without torch")]
+Layers = Annotated[bool, typer.Option("--layers", help="every layer instead of every block")]
+Depth = Annotated[
+    int | None, typer.Option("--depth", metavar="N", min=1, help="blocks by the first N parts of their names")
+]
+Metrics = Annotated[
+    str, typer.Option("--metrics", metavar="KEY,KEY", help=f"columns, of: {', '.join(views.METRICS)}")
+]
+Source = Annotated[bool, typer.Option("--spec", help="print the YAML itself, to start one's own from")]
+Limited = Annotated[
+    list[str] | None,
+    typer.Option("--block", metavar="NAME[:METRIC]=N", help="limit on one block, on MACs unless METRIC"),
+]
+Uncounted = Annotated[
+    list[str] | None,
+    typer.Option("--allow-uncounted", metavar="OP", help="judge although the cost of OP is not known"),
+]
+Tools = Annotated[
+    str, typer.Option("--with", metavar="TOOL,TOOL", help=f"of: {', '.join(conventions.CONVENTIONS)}")
+]
+RunThem = Annotated[bool, typer.Option("--run/--no-run", help="run the tools that are installed")]
 Inputs = Annotated[
     list[str] | None,
     typer.Option(
@@ -117,7 +137,7 @@ def pairs(given: Sequence[str] | None, option: str, form: str) -> dict[str, str]
 
 
 def options(
-    sets: Mapping[str, str],
+    sets: Mapping[str, str] | Sequence[str] | None,
     training: bool,
     by: By,
     inputs: Sequence[str] | None,
@@ -127,9 +147,9 @@ def options(
     train: bool = False,
     convention: str = "",
 ) -> api.Options:
-    """What a command line says of how to count."""
+    """What a command line says of how to count; ``sets`` as given, or those of one spec among several."""
     return api.Options(
-        settings=sets,
+        settings=sets if isinstance(sets, Mapping) else pairs(sets, "--set", "PATH=VALUE"),
         by=by.value,
         training=training,
         arguments=pairs(keys, "-k", "KEY=VALUE"),
@@ -139,6 +159,11 @@ def options(
         backward=train,
         convention=convention,
     )
+
+
+def words(listed: str) -> list[str]:
+    """``"a, b"`` → ``["a", "b"]``."""
+    return [word.strip() for word in listed.split(",") if word.strip()]
 
 
 def divided(names: Sequence[str], sets: Sequence[str] | None) -> list[dict[str, str]]:

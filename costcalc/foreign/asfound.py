@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial, wraps
@@ -22,10 +21,10 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from costcalc.errors import CostcalcError
+from costcalc.foreign import state
 
 Run = Callable[..., Any]
 Enter = Callable[[str, Run], Run]  # a module's path and its forward → the forward to run instead
-SMALL = 65_536  # elements up to which a constant keeps its values
 
 
 @contextmanager
@@ -43,7 +42,18 @@ def tensors(tree: Any) -> list[torch.Tensor]:
 
 def to_meta(tree: Any) -> Any:
     """The same tree with every tensor on the meta device."""
-    return pytree.tree_map_only(torch.Tensor, _emptied, tree)
+    return pytree.tree_map_only(torch.Tensor, lambda x: x if x.is_meta else _emptied(x), tree)
+
+
+def inputs(tree: Any) -> Any:
+    """A model's inputs without memory; small integers, which may be lengths or indices, keep their values."""
+    return pytree.tree_map_only(torch.Tensor, _given, tree)
+
+
+def _given(tensor: torch.Tensor) -> torch.Tensor:
+    is_small = tensor.numel() <= state.SMALL and tensor.device.type == "cpu"
+    is_whole = not tensor.is_floating_point() and not tensor.is_complex()
+    return tensor.clone() if is_small and is_whole else _emptied(tensor)
 
 
 def _emptied(tensor: torch.Tensor) -> torch.Tensor:
@@ -88,15 +98,14 @@ def _is_quantised(kind: type) -> bool:
 def on_meta(
     model: nn.Module, enter: Enter | None = None, train: bool = False
 ) -> Iterator[dict[tuple[str, str], torch.Tensor]]:
-    """The model with meta tensors, its modules announced to ``enter``; gives the tensors by (module, name)."""
-    modules = {path: module for path, module in model.named_modules()}
-    saved = [(module, _saved(module)) for module in modules.values()]
+    """The model with meta tensors, given by (module, name), and its modules announced to ``enter``."""
+    modules = dict(model.named_modules())
     with ExitStack() as stack:
-        for restore in _globals():
-            stack.enter_context(restore)
-        for module, state in saved:
-            stack.callback(_restore, module, state)
-        model.train(train)
+        for restored in _globals():
+            stack.enter_context(restored)
+        for restore in state.saved(model):
+            stack.callback(restore)
+        _set_training(model, train)
         swapped = _swapped(modules)
         if enter is not None:
             for path, module in modules.items():
@@ -104,9 +113,19 @@ def on_meta(
         yield swapped
 
 
+def _set_training(model: nn.Module, train: bool) -> None:
+    """As the model itself does it, or, where it refuses (an exported one), by the flags alone."""
+    try:
+        model.train(train)
+    except NotImplementedError:
+        for module in model.modules():
+            module.training = train
+
+
 def _globals() -> Iterator[Any]:
     """What a pass may touch in the process, each restored at the end."""
     from torch.fx.experimental import _config as sizes
+    from torch.nn.modules import transformer
 
     yield quiet()
     yield torch.random.fork_rng(devices=[])
@@ -115,12 +134,17 @@ def _globals() -> Iterator[Any]:
     yield _restored(torch.get_default_dtype(), torch.set_default_dtype, torch.get_default_dtype())
     yield sdpa_kernel(SDPBackend.MATH)
     yield torch.autocast("cpu", enabled=False)
+    # looks at the values of a mask, only to choose a kernel
+    yield _replaced(transformer, "_detect_is_causal_mask", lambda mask, causal=None, size=None: bool(causal))
     if "torch._dynamo" in sys.modules:
         yield torch.compiler.set_stance("force_eager")
     if boxes := sys.modules.get("torchvision.ops.boxes"):
         # two ways to suppress boxes class by class, alike in what they give; one loops over values
-        put = partial(setattr, boxes, "_batched_nms_vanilla")
-        yield _restored(boxes._batched_nms_vanilla, put, boxes._batched_nms_coordinate_trick)
+        yield _replaced(boxes, "_batched_nms_vanilla", boxes._batched_nms_coordinate_trick)
+
+
+def _replaced(module: Any, name: str, value: Any) -> Any:
+    return _restored(getattr(module, name), partial(setattr, module, name), value)
 
 
 @contextmanager
@@ -130,26 +154,6 @@ def _restored(before: Any, put: Callable[[Any], object], now: Any = False) -> It
         yield
     finally:
         put(before)
-
-
-def _saved(module: nn.Module) -> dict[str, tuple[Any, Any]]:
-    """Every attribute, and beside it the content of those that are containers."""
-    return {key: (value, _content(value)) for key, value in module.__dict__.items()}
-
-
-def _content(value: Any) -> Any:
-    return value.copy() if type(value) in (dict, OrderedDict, list, set) else None
-
-
-def _restore(module: nn.Module, saved: dict[str, tuple[Any, Any]]) -> None:
-    module.__dict__.clear()
-    for key, (value, content) in saved.items():
-        module.__dict__[key] = value
-        if isinstance(content, list):
-            value[:] = content
-        elif content is not None:
-            value.clear()
-            value.update(content)
 
 
 def _swapped(modules: dict[str, nn.Module]) -> dict[tuple[str, str], torch.Tensor]:
@@ -162,10 +166,10 @@ def _swapped(modules: dict[str, nn.Module]) -> dict[tuple[str, str], torch.Tenso
                 if tensor is not None:
                     made.setdefault(id(tensor), _held(tensor))
                     found[path, key] = made[id(tensor)]
-                    held[key] = found[path, key]  # type: ignore[assignment]  # a parameter where there was one
+                    held[key] = found[path, key]  # type: ignore[assignment]
         for key, value in module.__dict__.items():
-            if isinstance(value, torch.Tensor):  # no parameter, no buffer: a constant, or a cache
-                module.__dict__[key] = value.clone() if value.numel() <= SMALL else _emptied(value)
+            if isinstance(value, torch.Tensor) and value.numel() > state.SMALL:
+                module.__dict__[key] = _emptied(value)  # no parameter, no buffer: a constant, or a cache
     return found
 
 

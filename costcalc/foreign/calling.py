@@ -1,4 +1,4 @@
-"""How the model's code came to an operator: other counters replace functions and hook calls, so it matters to them."""
+"""How the model's code came to an operator, which decides whether other counters see it."""
 
 from __future__ import annotations
 

@@ -14,17 +14,26 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from costcalc.errors import ENVIRONMENT, CostcalcError, shortened
-from costcalc.execution import Call, Execution, Holding, Module, Operation, Phase, Role
-from costcalc.foreign import asfound, calling, operators
+from costcalc.execution import MAKERS, Call, Execution, Operation, Phase
+from costcalc.foreign import asfound, calling, operators, owning, state
 from costcalc.records import Shape
 
 # the answer depends on values, and there are none
 VALUES = frozenset(
     f"aten::{word}"
-    for word in "item _local_scalar_dense is_nonzero equal allclose _unique _unique2 unique_consecutive unique_dim".split()
+    for word in """
+    item _local_scalar_dense is_nonzero equal allclose _unique _unique2 unique_consecutive unique_dim
+    """.split()
 )
+# how torch says so where no operator is at fault
+WITHOUT_VALUES = ("meta tensor", "meta device", "Meta tensors", "unallocated storage")
 # the size depends on values: taken as large as it can be
 SIZED_BY_VALUES = frozenset({"aten::nonzero", "aten::masked_select", "torchvision::nms"})
+# these take the lengths of sequences as values
+LENGTHS = frozenset(
+    f"aten::{word}"
+    for word in "_pack_padded_sequence _pad_packed_sequence lstm gru rnn_tanh rnn_relu".split()
+)
 # what these make is filled later or never looked at, so it need not have values
 FILLED = frozenset(
     f"aten::{word}" for word in "empty empty_strided zeros ones full rand randn randint normal".split()
@@ -40,7 +49,7 @@ def run(
     args: Sequence[Any] = (),
     kwargs: Mapping[str, Any] | None = None,
     name: str = "",
-    samples: int = 1,
+    samples: int = 0,
     training: bool = False,
     backward: bool = False,
 ) -> Execution:
@@ -52,15 +61,18 @@ def run(
     asfound.countable(model)
     name = name or type(model).__name__
     watch = Watch(model)
-    inputs = asfound.to_meta((tuple(args), dict(kwargs or {})))
-    with asfound.on_meta(model, watch.entered, training or backward) as swapped:
-        watch.hold(swapped)
-        watch.entering = watch.numbers(asfound.tensors(inputs))
-        try:
-            outputs = _passed(model, watch, inputs, backward)
-        except Exception as error:
-            raise _told(error, name, watch) from error
-        return watch.execution(name, samples, asfound.tensors(inputs), asfound.tensors(outputs))
+    try:
+        with torch.inference_mode(False):  # whatever the caller is in
+            inputs = asfound.inputs((tuple(args), dict(kwargs or {})))
+            with asfound.on_meta(model, watch.entered, training or backward) as swapped:
+                watch.hold(swapped)
+                watch.entering = watch.numbers(asfound.tensors(inputs))
+                outputs = _passed(model, watch, inputs, backward)
+                return watch.execution(name, samples, asfound.tensors(inputs), asfound.tensors(outputs))
+    except CostcalcError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise _told(error, name, watch) from error
 
 
 def _passed(model: nn.Module, watch: Watch, inputs: tuple[Any, Any], backward: bool) -> Any:
@@ -79,13 +91,13 @@ def _passed(model: nn.Module, watch: Watch, inputs: tuple[Any, Any], backward: b
     return outputs
 
 
-def _told(error: Exception, name: str, watch: Watch) -> CostcalcError:
-    """The exception as its reader needs it: a reason why nothing can be counted, or the model's own message."""
+def _told(error: BaseException, name: str, watch: Watch) -> CostcalcError:
+    """The exception for its reader: why nothing can be counted, or the model's own message."""
     where = f"{name}: {watch.failed or 'the model'} ({watch.modules[watch.failed].kind})"
     said = " ".join(str(error).split())
     if isinstance(error, NeedsValueError):
         return CostcalcError(f"{where}: {said}", ENVIRONMENT)
-    if "meta tensor" in said or "meta device" in said:
+    if any(words in said for words in WITHOUT_VALUES):
         why = "needs the values of a tensor, and counting computes none"
         return CostcalcError(f"{where} {why}: {shortened(said, 160)}", ENVIRONMENT)
     return CostcalcError(f"{where} raised {type(error).__name__}: {said or 'without a message'}")
@@ -102,7 +114,7 @@ class Watch(TorchDispatchMode):
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        self.modules = _modules(model)
+        self.modules = owning.modules(model)
         self.model = model
         self.phase: Phase = "forward"
         self.failed = ""  # the module in which an exception rose
@@ -166,7 +178,7 @@ class Watch(TorchDispatchMode):
         args, kwargs = _placed(rule.name, args, kwargs, taken)
         outputs = self._sized(rule.name, taken)
         if outputs is None:
-            outputs = func(*args, **kwargs)
+            outputs = _ran(func, rule, args, kwargs, taken)
         self._note(rule, _completed(func, args), taken, outputs)
         return outputs
 
@@ -186,7 +198,7 @@ class Watch(TorchDispatchMode):
         macs, other = rule.handle(args, outs) if outs else (0, 0)
         self._used.update(id(tensor) for tensor in taken)
         given = outs[:1] if rule.main_output_only else outs
-        sources = [tensor for tensor in taken if _storage(tensor) not in self._own]
+        sources = [t for t in taken if _storage(t) not in self._own and rule.name not in MAKERS]
         before = {_storage(tensor) for tensor in taken}
         new = [tensor for tensor in given if rule.mutates or _storage(tensor) not in before]
         new = [tensor for tensor in new if _storage(tensor) not in self._own]
@@ -202,28 +214,29 @@ class Watch(TorchDispatchMode):
                 knowledge=rule.knowledge,
                 macs=macs,
                 other_ops=other if self.phase == "forward" else 0,
-                reads=sum(tensor.numel() for tensor in sources) if moved else 0,
+                read=tuple(tensor.numel() if moved else 0 for tensor in sources),
                 writes=sum(tensor.numel() for tensor in new) if moved else 0,
                 taken=self.numbers(sources),
-                given=self.numbers(new),
+                given=tuple(dict.fromkeys(self.numbers(new))),
                 in_place=rule.in_place,
                 function=self.functions.outermost,
                 equation=self._equation,
                 contiguous=not taken or taken[0].is_contiguous(),
+                repeated=_repeated([tensor for tensor in taken if _storage(tensor) in self._own]),
             )
         )
 
     def _module(self) -> str:
         """The module that runs, or in the backward pass the one whose forward made the gradient's node."""
-        if self.phase == "forward":
-            if torch.is_grad_enabled():
-                self._made_by[torch._C._autograd._get_sequence_nr() - 1] = self._running[-1]
-            return self._running[-1]
-        node = torch._C._current_autograd_node()
-        return self._made_by.get(node._sequence_nr(), "") if node is not None else ""
+        running = self._running[-1]
+        if torch.is_grad_enabled() and (self.phase == "forward" or running):
+            # an operator that makes no node is the second to see the number of the one before it
+            self._made_by.setdefault(torch._C._autograd._get_sequence_nr() - 1, running)
+        node = torch._C._current_autograd_node() if self.phase == "backward" and not running else None
+        return running if node is None else self._made_by.get(node._sequence_nr(), "")
 
     def numbers(self, found: Sequence[torch.Tensor]) -> tuple[int, ...]:
-        """The numbers of the buffers that tensors live in, each once."""
+        """The numbers of the buffers that tensors live in."""
         numbers = []
         for tensor in found:
             key = _storage(tensor)
@@ -232,7 +245,7 @@ class Watch(TorchDispatchMode):
                 self._sizes.append(tensor.numel())
                 self._kept.append(tensor)
             numbers.append(self._numbers[key])
-        return tuple(dict.fromkeys(numbers))
+        return tuple(numbers)
 
     def execution(
         self, name: str, samples: int, inputs: Sequence[torch.Tensor], outputs: Sequence[torch.Tensor]
@@ -244,7 +257,7 @@ class Watch(TorchDispatchMode):
             modules=self.modules,
             operations=tuple(self._operations),
             calls=tuple(self._calls),
-            holdings=tuple(_holdings(self.model, self._held, self._used)),
+            holdings=tuple(owning.holdings(self.model, self._held, self._used)),
             inputs=tuple(tuple(tensor.shape) for tensor in inputs),
             outputs=tuple(tuple(tensor.shape) for tensor in outputs),
             sizes=tuple(self._sizes),
@@ -261,13 +274,37 @@ def _placed(
     """The arguments with all that need no values on the meta device; refuses what needs values."""
     if name in VALUES and any(tensor.is_meta for tensor in taken):
         raise NeedsValueError(f"needs the values of a tensor ({name}), and counting computes none")
-    if kwargs.get("device") is not None and (name in FILLED or any(tensor.is_meta for tensor in taken)):
+    if kwargs.get("device") is not None and (is_filled(name, kwargs) or any(t.is_meta for t in taken)):
         kwargs = {**kwargs, "device": torch.device("meta")}
     elsewhere = [tensor for tensor in taken if not tensor.is_meta and tensor.dim()]
-    if elsewhere and len(elsewhere) < len(taken) and not name.startswith("aten::_pack"):
+    if elsewhere and len(elsewhere) < len(taken) and name not in LENGTHS:
         args, kwargs = asfound.to_meta((args, kwargs))
         taken[:] = _flat((args, kwargs.values()))
     return args, kwargs
+
+
+def is_filled(name: str, kwargs: Mapping[str, Any]) -> bool:
+    """Whether an operator only makes room, for values that nobody will look at."""
+    # but torch's own code writes lengths of sequences into integers that it made
+    return name in FILLED and not (name == "aten::empty" and kwargs.get("dtype") == torch.int64)
+
+
+def _ran(
+    func: Any,
+    rule: operators.Rule,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    taken: Sequence[torch.Tensor],
+) -> Any:
+    """What the operator gives: shapes, or, where all it takes are small constants, values if they are few."""
+    if taken and not rule.mutates and not any(tensor.is_meta for tensor in taken):
+        try:
+            shapes = func(*asfound.to_meta(args), **asfound.to_meta(kwargs))
+            if any(tensor.numel() > state.SMALL for tensor in _flat((shapes,))):
+                return shapes
+        except (RuntimeError, NotImplementedError):
+            pass  # it needs the values to know the shape
+    return func(*args, **kwargs)
 
 
 def _flat(values: Any) -> list[torch.Tensor]:
@@ -281,6 +318,16 @@ def _flat(values: Any) -> list[torch.Tensor]:
         elif not isinstance(value, (str, bytes)) and hasattr(value, "__iter__"):
             found += _flat(value)
     return found
+
+
+def _repeated(taken: Sequence[torch.Tensor]) -> tuple[int, ...]:
+    """The sizes of axes along which a tensor repeats itself without memory."""
+    return tuple(
+        size
+        for tensor in taken
+        for size, stride in zip(tensor.shape, tensor.stride(), strict=True)
+        if stride == 0 and size > 1
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -298,59 +345,3 @@ def _shapes(tree: Any) -> tuple[Shape, ...]:
 
 def _storage(tensor: torch.Tensor) -> int:
     return int(tensor.untyped_storage()._cdata)
-
-
-def _modules(model: nn.Module) -> dict[str, Module]:
-    """Every module by its first path."""
-    aliases: dict[int, list[str]] = {}
-    for path, module in model.named_modules(remove_duplicate=False):
-        aliases.setdefault(id(module), []).append(path)
-    found = {}
-    for path, module in model.named_modules():
-        classes = tuple(f"{kind.__module__}.{kind.__qualname__}" for kind in type(module).__mro__[:-1])
-        children = tuple(aliases[id(child)][0] for child in module._modules.values() if child is not None)
-        found[path] = Module(path, classes, children, tuple(aliases[id(module)][1:]))
-    return found
-
-
-NORMS = (
-    nn.modules.batchnorm._NormBase,
-    nn.LayerNorm,
-    nn.GroupNorm,
-    nn.RMSNorm,
-    nn.LocalResponseNorm,
-)
-
-
-def _holdings(
-    model: nn.Module, held: Mapping[tuple[str, str], torch.Tensor], used: set[int]
-) -> list[Holding]:
-    """Parameters and buffers by owner; one that stands in several places belongs to the first."""
-    first: dict[int, str] = {}
-    found = []
-    for path, module in model.named_modules():
-        for is_buffer, own in ((False, module._parameters), (True, module._buffers)):
-            for key in own:
-                tensor = held.get((path, key))
-                if tensor is None:
-                    continue
-                shared = first.setdefault(id(tensor), f"{path}.{key}".lstrip("."))
-                found.append(
-                    Holding(
-                        module=path,
-                        name=key,
-                        elements=tensor.numel(),
-                        role=_role(module, key),
-                        is_buffer=is_buffer,
-                        trainable=tensor.requires_grad,
-                        shared="" if shared == f"{path}.{key}".lstrip(".") else shared,
-                        used=id(tensor) in used,
-                    )
-                )
-    return found
-
-
-def _role(module: nn.Module, key: str) -> Role:
-    if isinstance(module, NORMS):
-        return "norm"
-    return "bias" if "bias" in key else "weight"

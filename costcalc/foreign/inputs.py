@@ -1,4 +1,4 @@
-"""Inputs of a foreign model, as the command line gives them: ``3x299x299``, ``128:int64``, ``mask=128:bool``."""
+"""Inputs of a foreign model as the command line gives them: ``3x299x299``, ``mask=128:bool``."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def parse(text: str) -> Input:
             f"--input {shortened(text)} is no input; write a shape without batch, such as 3x224x224, "
             "128:int64 for tokens, or NAME=128:bool for a keyword"
         )
-    axes = [axis for axis in re.split("[x×]", match["shape"])] if match["shape"] else []
+    axes = re.split("[x×]", match["shape"]) if match["shape"] else []
     if len(axes) > MAX_AXES or not all(axis and len(axis) < 14 and int(axis) for axis in axes):
         raise CostcalcError(
             f"--input {shortened(text)}: every axis is a whole number from 1 on, at most {MAX_AXES} of them"

@@ -22,7 +22,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from costcalc.errors import ENVIRONMENT, CostcalcError, did_you_mean, shortened
 from costcalc.foreign import asfound, operators
-from costcalc.foreign.dispatch import FILLED
+from costcalc.foreign.dispatch import is_filled
 from costcalc.foreign.inputs import Input
 
 _NAME = re.compile(r"(?P<where>[A-Za-z_][\w.]*):(?P<what>[A-Za-z_][\w./-]*)")
@@ -129,7 +129,7 @@ class Unfilled(TorchDispatchMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        if operators.rule(func).name in FILLED and "device" in kwargs:
+        if "device" in kwargs and is_filled(operators.rule(func).name, kwargs):
             kwargs = {**kwargs, "device": torch.device("meta")}
         taken = asfound.tensors((args, kwargs))
         if any(tensor.is_meta for tensor in taken) and not all(

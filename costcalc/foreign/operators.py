@@ -65,6 +65,17 @@ def _bilinear(args: Args, outs: Outs) -> tuple[int, int]:
     return pairs * out, pairs + _bias(_at(args, 3), outs[0])
 
 
+def _trilinear(args: Args, outs: Outs) -> tuple[int, int]:
+    """``_trilinear(x, w, y, axes, axes, axes, …)``: products over all axes, after adding those each lacks."""
+    shapes = []
+    for tensor, axes in zip(args[:3], args[3:6], strict=True):
+        shape = list(tensor.shape)
+        for axis in sorted(axes):
+            shape.insert(axis, 1)
+        shapes.append(shape)
+    return math.prod(map(max, *shapes)), 0
+
+
 def _matmul(args: Args, outs: Outs) -> tuple[int, int]:
     """``matmul(a, b)`` of any ranks: the last axis of a is summed over."""
     return outs[0].numel() * args[0].shape[-1], 0
@@ -194,6 +205,7 @@ PAID: dict[str, Handle] = {
     **_table("torchvision::deform_conv2d", _deformed),
     **_table("linear", _linear),
     **_table("bilinear", _bilinear),
+    **_table("_trilinear", _trilinear),
     **_table("mm bmm matmul mv dot vdot inner", _matmul),
     **_table("_int_mm _scaled_mm", _matmul),
     **_table("addmm baddbmm addmv _addmm_activation", _added_matmul),
@@ -209,7 +221,12 @@ PAID: dict[str, Handle] = {
     **_table("rnn_tanh rnn_relu", _recurrent(1, 1 + 1)),
 }
 COUNTED_APART: dict[str, Handle] = {
-    **_table("relu relu6 selu celu hardswish hardsigmoid hardtanh mish prelu rrelu glu logit", _each(1)),
+    **_table(
+        "relu relu6 selu celu hardswish hardsigmoid hardtanh mish prelu _prelu_kernel rrelu glu logit",
+        _each(1),
+    ),
+    **_table("log_sigmoid log_sigmoid_forward rrelu_with_noise", _each(1)),
+    **_table("_weight_norm_interface", _over(3)),
     **_table("add sub mul div rsub floor_divide remainder fmod masked_fill __and__ __or__ __xor__", _each(1)),
     **_table("batch_norm native_batch_norm cudnn_batch_norm", _batch_norm),
     **_table("_native_batch_norm_legit_no_training", _each(2)),
@@ -248,11 +265,12 @@ FREE: dict[str, Handle] = _table(
     randn_like random randperm reflection_pad1d reflection_pad2d reflection_pad3d repeat repeat_interleave
     replication_pad1d replication_pad2d replication_pad3d roll scalar_tensor scatter select_scatter
     slice_scatter split_copy split_with_sizes_copy stack tril triu tril_indices triu_indices unfold_copy
-    uniform unsafe_split unsafe_split_with_sizes unsafe_chunk upsample_nearest1d upsample_nearest2d upsample_nearest3d _upsample_nearest_exact1d
+    uniform unsafe_split unsafe_split_with_sizes unsafe_chunk upsample_nearest1d upsample_nearest2d
+    upsample_nearest3d _upsample_nearest_exact1d
     _upsample_nearest_exact2d _upsample_nearest_exact3d view_copy zero zeros zeros_like embedding
     _local_scalar_dense is_nonzero _pack_padded_sequence _pad_packed_sequence resolve_conj resolve_neg
     set_ resize_ _nested_tensor_from_mask view_as_real view_as_complex _assert_tensor_metadata _assert_async
-    prims::convert_element_type
+    prims::convert_element_type profiler::_record_function_enter_new profiler::_record_function_exit
     """,
     _free,
 )
@@ -281,7 +299,8 @@ NO_MACS_BACKWARD = frozenset(
     replication_pad1d replication_pad2d replication_pad3d select slice trace unfold upsample_bicubic2d
     upsample_bilinear2d upsample_linear1d upsample_nearest1d upsample_nearest2d upsample_nearest3d
     upsample_trilinear3d value_selecting_reduction _fused_rms_norm _upsample_bilinear2d_aa
-    _upsample_bicubic2d_aa cudnn_batch_norm log_sigmoid masked_scatter _prelu_kernel
+    _upsample_bicubic2d_aa cudnn_batch_norm log_sigmoid masked_scatter _prelu_kernel rrelu_with_noise
+    _weight_norm_interface _weight_norm_differentiable
     """.split()
 ) | {
     "aten::_softmax_backward_data",
@@ -297,7 +316,7 @@ MAIN_OUTPUT_ONLY = frozenset(
     adaptive_max_pool3d native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_no_training
     native_layer_norm native_group_norm _fused_rms_norm native_dropout embedding_bag
     _scaled_dot_product_flash_attention _scaled_dot_product_flash_attention_for_cpu
-    _scaled_dot_product_efficient_attention _scaled_dot_product_cudnn_attention
+    _scaled_dot_product_efficient_attention _scaled_dot_product_cudnn_attention log_sigmoid_forward
     """.split()
 )
 # elementwise, though torch does not say so: the result can take the place of the input
@@ -324,7 +343,6 @@ class Rule:
 def rule(func: Any) -> Rule:
     """The rule for an operator (an overload of one)."""
     name = func._schema.name
-    elementwise = torch.Tag.pointwise in func.tags
     handle = _known(name)
     knowledge: Knowledge = "counted"
     taken_apart = False
@@ -333,8 +351,8 @@ def rule(func: Any) -> Rule:
         taken_apart = handle is None and func.has_kernel_for_dispatch_key(COMPOSITE)
         if handle is None and not taken_apart:
             knowledge = "no MACs" if _bare(name) in NO_MACS | NO_MACS_BACKWARD else "unknown"
-    mutates = func._schema.is_mutable
-    in_place = mutates or _bare(name) in OVERWRITING or (elementwise and handle is not _free)
+    mutates = func._schema.is_mutable and torch.Tag.inplace_view not in func.tags
+    in_place = mutates or _bare(name) in OVERWRITING or (_elementwise(func) and handle is not _free)
     main_only = name in MAIN_OUTPUT_ONLY
     return Rule(name, knowledge, handle or _free, taken_apart, mutates, in_place, main_only)
 
@@ -347,11 +365,23 @@ def _known(name: str) -> Handle | None:
 
 def _told(func: Any) -> Handle | None:
     """What torch says of an operator: that it is a view, elementwise, or a reduction."""
+    if torch.Tag.inplace_view in func.tags:
+        return _free
     if not func._schema.is_mutable and any(found.alias_info for found in func._schema.returns):
         return _free
-    if torch.Tag.pointwise in func.tags:
+    if _elementwise(func):
         return _each(1)
     return _over(1) if torch.Tag.reduction in func.tags else None
+
+
+def _elementwise(func: Any) -> bool:
+    """Whether torch calls it or, as it often leaves out, its form that is not in place pointwise."""
+    if torch.Tag.pointwise in func.tags:
+        return True
+    space, _, word = _bare(func._schema.name).partition("::")
+    packet = getattr(getattr(torch.ops, space), word, None) if func._schema.is_mutable else None
+    alike = getattr(packet, func._overloadname, None)
+    return alike is not None and torch.Tag.pointwise in alike.tags
 
 
 def _bare(name: str) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils import _pytree as pytree
 
 from costcalc import conventions
 from costcalc.errors import ENVIRONMENT, CostcalcError
@@ -36,12 +37,11 @@ def total(key: str, model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, 
     convention = conventions.named(key)
     run = TOOLS.get(key)
     if run is None:
-        raise CostcalcError(f"{convention.title} is no program that could be run", ENVIRONMENT)
+        raise CostcalcError("no program", ENVIRONMENT)
     _installed(convention)
-    inputs = copy.deepcopy((tuple(args), dict(kwargs or {})))
     try:
-        with _quiet(), _functions_kept():
-            return run(_filled(copy.deepcopy(model)).eval(), *inputs)
+        with quiet(), _functions_kept():
+            return run(*real(model, args, kwargs or {}))
     except CostcalcError:
         raise
     except Exception as error:
@@ -51,8 +51,17 @@ def total(key: str, model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, 
         ) from error
 
 
+def real(
+    model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[nn.Module, tuple[Any, ...], dict[str, Any]]:
+    """A copy of the model in eval mode and of its inputs, zeros in memory where there are shapes only."""
+    inputs = copy.deepcopy((tuple(args), dict(kwargs)))
+    given, named = pytree.tree_map_only(torch.Tensor, lambda x: _zeros(x) if x.is_meta else x, inputs)
+    return _filled(copy.deepcopy(model)).eval(), given, named
+
+
 def _filled(model: nn.Module) -> nn.Module:
-    """The model with zeros in memory where it holds shapes only; what is shared stays shared."""
+    """The model with zeros where it holds shapes only; what is shared stays shared."""
     made: dict[int, torch.Tensor] = {}
     for module in model.modules():
         everything: tuple[dict[str, Any], ...] = (module._parameters, module._buffers, module.__dict__)
@@ -72,13 +81,11 @@ def _installed(convention: conventions.Convention) -> None:
     try:
         metadata.version(convention.distribution)
     except metadata.PackageNotFoundError:
-        raise CostcalcError(
-            f"{convention.title} is not installed: pip install {convention.distribution}", ENVIRONMENT
-        ) from None
+        raise CostcalcError(f"not installed: pip install {convention.distribution}", ENVIRONMENT) from None
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Nothing printed, logged or warned of; gradients on, as where a user calls a tool."""
     disabled = logging.root.manager.disable
     logging.disable(logging.CRITICAL)

@@ -20,7 +20,7 @@ HELD = {
     "buffers": "buffers, which are no parameters",
     "never_executed": "in no operator of this pass",
 }
-KNOWN = {"counted": "", "no MACs": "no MACs; its other ops are not counted", "unknown": "cost unknown"}
+KNOWN = {"counted": "", "no MACs": "no MACs; other ops not counted", "unknown": "cost unknown"}
 
 
 def placed(found: Operator) -> str:
@@ -48,7 +48,7 @@ def _operators(of: Attribution) -> Grid:
         Column("operator", "operator", "name"),
         Column("times", "times", "count"),
         Column("macs", "MACs", "count"),
-        *((Column("backward_macs", "of these backward", "count"),) if backward else ()),
+        *((Column("backward_macs", "backward", "count"),) if backward else ()),
         Column("other_ops", "other ops", "count"),
         *((Column("knowledge", "what is known", "text", KNOWN),) if partly else ()),
     )
@@ -84,7 +84,7 @@ def labels(convention: Convention | None) -> Mapping[str, str]:
 
 def _convention(of: Attribution, convention: Convention | None) -> str:
     """What is counted, of how much, and by whose rules."""
-    unit = "per sample" if of.samples == of.execution.samples else f"per batch of {of.execution.samples}"
+    unit = _unit(of)
     if convention is not None:
         return (
             f"NOT MACs: the column is what {convention.title} calls {convention.calls_it}, {unit}; "
@@ -98,12 +98,20 @@ def _convention(of: Attribution, convention: Convention | None) -> str:
     )
 
 
+def _unit(of: Attribution) -> str:
+    """Of how much the counts are."""
+    batch = of.execution.samples
+    if batch <= 1:
+        return "per sample" if batch else "for the inputs given"
+    return f"per {'sample of a batch' if of.samples == batch else 'batch'} of {batch}"
+
+
 def _notes(of: Attribution, convention: Convention | None) -> list[str]:
     notes = [convention.note] if convention is not None and convention.note else []
     if of.backward:
         notes.append("Other ops and activations are of the forward pass; the backward pass adds MACs only.")
-    if of.samples != of.execution.samples:
-        notes.append("Some work does not depend on the batch, so counts cannot be divided by it.")
+    if of.samples < of.execution.samples:
+        notes.append("Some work does not depend on the batch, so the counts do not divide by it.")
     if of.execution.assumed:
         names = ", ".join(of.execution.assumed)
         notes.append(f"AT MOST: how much {names} keeps depends on values; counted as if all were kept.")
@@ -188,13 +196,16 @@ def reconciled(name: str, found: Sequence[tuple[Convention, Sequence[Term], int 
     notes = [f"{convention.title}: {convention.note}" for convention, _, _, _ in found if convention.note]
     wrong = [c.key for c, terms, measured, _ in found if measured not in (None, _sum(terms))]
     run = sum(measured is not None for _, _, measured, _ in found)
-    summary = [
-        f"{run} of {len(found)} counters were run here and say what the terms add up to, to the last integer."
-        if not wrong
-        else f"DISAGREE: {', '.join(wrong)} say something else than the terms add up to."
-    ]
+    if wrong:
+        summary = f"DISAGREE: {', '.join(wrong)} say something else than the terms add up to."
+    elif run:
+        summary = (
+            f"{run} of {len(found)} were run here and say what their terms add up to, to the last integer."
+        )
+    else:
+        summary = "None was run here; the figures follow from our own record of the operators."
     facts: dict[str, Cell] = {"name": name, "passed": not wrong}
-    return View("reconcile", grids, facts, tuple(notes), tuple(summary), not wrong)
+    return View("reconcile", grids, facts, tuple(notes), (summary,), not wrong)
 
 
 def _sum(terms: Sequence[Term]) -> int:
@@ -202,20 +213,21 @@ def _sum(terms: Sequence[Term]) -> int:
 
 
 def _counters(name: str, found: Sequence[tuple[Convention, Sequence[Term], int | None, str]]) -> Grid:
+    asked = any(measured is not None or reason for _, _, measured, reason in found)
     columns = (
         Column("counter", "counter", "name"),
         Column("calls_it", "calls it", "text"),
         Column("total", "by terms", "count"),
         Column("against", "against MACs", "percent"),
-        Column("measured", "it says", "count"),
-        Column("outcome", "", "text"),
+        *((Column("measured", "it says", "count"), Column("outcome", "", "text")) if asked else ()),
     )
     rows = []
     for convention, terms, measured, reason in found:
         total, macs = _sum(terms), terms[0].total
         outcome = reason if measured is None else "equal" if measured == total else "DIFFERS"
         against = Fraction(total - macs, macs) if macs else None
-        rows.append((convention.key, convention.calls_it, total, against, measured, outcome))
+        row = (convention.key, convention.calls_it, total, against)
+        rows.append((*row, measured, outcome) if asked else row)
     return Grid("counters", f"what counters say of {name}", columns, tuple(rows))
 
 

@@ -1,0 +1,63 @@
+"""What a model is made of: its modules by path, and what each of them owns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from costcalc.execution import Holding, Module, Role
+
+NORMS = (
+    nn.modules.batchnorm._NormBase,
+    nn.LayerNorm,
+    nn.GroupNorm,
+    nn.RMSNorm,
+    nn.LocalResponseNorm,
+)
+
+
+def modules(model: nn.Module) -> dict[str, Module]:
+    """Every module by its first path."""
+    aliases: dict[int, list[str]] = {}
+    for path, module in model.named_modules(remove_duplicate=False):
+        aliases.setdefault(id(module), []).append(path)
+    found = {}
+    for path, module in model.named_modules():
+        classes = tuple(f"{kind.__module__}.{kind.__qualname__}" for kind in type(module).__mro__[:-1])
+        children = tuple(aliases[id(child)][0] for child in module._modules.values() if child is not None)
+        found[path] = Module(path, classes, children, tuple(aliases[id(module)][1:]))
+    return found
+
+
+def holdings(model: nn.Module, held: Mapping[tuple[str, str], torch.Tensor], used: set[int]) -> list[Holding]:
+    """Parameters and buffers by owner; one that stands in several places belongs to the first."""
+    first: dict[int, str] = {}
+    found = []
+    for path, module in model.named_modules():
+        for is_buffer, own in ((False, module._parameters), (True, module._buffers)):
+            for key in own:
+                tensor = held.get((path, key))
+                if tensor is None:
+                    continue
+                shared = first.setdefault(id(tensor), f"{path}.{key}".lstrip("."))
+                found.append(
+                    Holding(
+                        module=path,
+                        name=key,
+                        elements=tensor.numel(),
+                        role=_role(module, key),
+                        is_buffer=is_buffer,
+                        trainable=tensor.requires_grad,
+                        shared="" if shared == f"{path}.{key}".lstrip(".") else shared,
+                        used=id(tensor) in used,
+                    )
+                )
+    return found
+
+
+def _role(module: nn.Module, key: str) -> Role:
+    if isinstance(module, NORMS):
+        return "norm"
+    return "bias" if "bias" in key else "weight"

@@ -1,0 +1,84 @@
+"""The state of a model that is no tensor: whatever its code may change while it runs, and putting it back."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import nn
+
+SMALL = 65_536  # elements up to which a constant keeps its values
+Restore = Callable[[], None]
+
+
+def saved(model: nn.Module) -> list[Restore]:
+    """What puts back every attribute of every module, and what those hold, however deep."""
+    seen: set[int] = set()
+    restores: list[Restore] = []
+    waiting: list[Any] = [module.__dict__ for module in model.modules()]
+    while waiting:
+        value = waiting.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        restores += _restores(value)
+        waiting += _inside(value)
+    return [*restores, _random(), *_numpy()]
+
+
+def _restores(value: Any) -> Iterator[Restore]:
+    """How a value that can change gets back its present content."""
+    if isinstance(value, (dict, set)):
+        yield partial(_refilled, value, value.update, value.copy())
+    elif isinstance(value, (list, deque)):
+        yield partial(_refilled, value, value.extend, list(value))
+    elif isinstance(value, torch.Tensor) and _keeps_values(value):
+        yield partial(_reset, value, value.detach().clone(), value._version)
+
+
+def _refilled(value: Any, fill: Callable[[Any], None], before: Any) -> None:
+    value.clear()
+    fill(before)
+
+
+def _reset(tensor: torch.Tensor, values: torch.Tensor, version: int) -> None:
+    if tensor._version != version:
+        with torch.no_grad():
+            tensor.copy_(values)
+
+
+def _keeps_values(tensor: torch.Tensor) -> bool:
+    """Whether it is a small constant or cache: no parameter, which the pass does not touch."""
+    plain = tensor.layout == torch.strided and not tensor.is_meta and not tensor.is_inference()
+    return plain and not isinstance(tensor, nn.Parameter) and tensor.numel() <= SMALL
+
+
+def _inside(value: Any) -> list[Any]:
+    """What a value holds that may change in its turn."""
+    if isinstance(value, dict):
+        return list(value.values())
+    if isinstance(value, (list, tuple, set, deque)):
+        return list(value)
+    if isinstance(value, (nn.Module, type, torch.Tensor)) or callable(value):
+        return []
+    if isinstance(value, SimpleNamespace) or type(value).__module__ not in ("builtins", "torch"):
+        return [vars(value)] if hasattr(value, "__dict__") else []
+    return []
+
+
+def _random() -> Restore:
+    state = random.getstate()
+    return lambda: random.setstate(state)
+
+
+def _numpy() -> Iterator[Restore]:
+    numpy = sys.modules.get("numpy.random")
+    if numpy is not None:
+        state = numpy.get_state()
+        yield lambda: numpy.set_state(state)
