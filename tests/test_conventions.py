@@ -15,6 +15,7 @@ import torch
 import yaml
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.flop_counter import flop_registry
 
 from costcalc import conventions
 from costcalc.errors import CostcalcError
@@ -352,6 +353,9 @@ def test_terms_add_up_to_what_was_measured(key: str, name: str) -> None:
 @pytest.mark.parametrize(("key", "name"), told((key, name) for key in LIVE for name in CASES))
 def test_terms_add_up_to_what_the_tool_says_now(key: str, name: str) -> None:
     _or_skip(key)
+    kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    if key == "flopcounter-cpu" and kernel in flop_registry:
+        pytest.skip("this torch has a formula for attention on the CPU")
     if name in MEASURED[key]["totals"]:
         assert explained(key, name) == tools.total(key, *subject(name))
     else:

@@ -81,6 +81,16 @@ KERNELS = {
     "flash on the CPU": Case(kernel("_scaled_dot_product_flash_attention_for_cpu"), (Q, K, K), ATTENDED, 0),
     "efficient": Case(kernel("_scaled_dot_product_efficient_attention", None, True), (Q, K, K), ATTENDED, 0),
     "cudnn": Case(kernel("_scaled_dot_product_cudnn_attention", None, True), (Q, K, K), ATTENDED, 0),
+    "gradient of a deformable convolution": Case(  # of 4 channels from 3, in samples of 2×2, at 5×5 positions
+        told(
+            lambda self, grad, x, w, offset, mask, bias: torch.ops.torchvision._deform_conv2d_backward(
+                grad, x, w, offset, mask, bias, 1, 1, 0, 0, 1, 1, 1, 1, True
+            )
+        ),
+        ((1, 4, 5, 5), (1, 3, 6, 6), (4, 3, 2, 2), (1, 8, 5, 5), (1, 4, 5, 5), (4,)),
+        {"": 2 * (4 * 5 * 5) * (3 * 2 * 2)},
+        0,
+    ),
     "_trilinear": Case(  # x [2, 5], w [4, 5, 6], y [2, 6]: one product per sample, output and pair
         kernel("_trilinear", [1, 3], [0], [1, 2], [2, 3]), ((2, 5), (4, 5, 6), (2, 6)), {"": 2 * 4 * 5 * 6}, 0
     ),

@@ -219,10 +219,14 @@ def _in_inference(name: str, options: Options) -> Prepared:
 
 
 def _contained(counted: Counted) -> dict[str, int]:
-    """MACs of the whole and of each block, in its convention, for the whole batch."""
-    samples = counted.attribution.samples
-    parts = [part for part in counted.blocks if part.name != counted.attribution.label("")]
-    return {"": counted.total.macs * samples, **{part.name: part.cost.macs * samples for part in parts}}
+    """MACs of the whole and of each block, in its convention, for the whole batch.
+
+    A module whose ``forward`` is run without calling it is charged by nobody else.
+    """
+    counted = counted.per_sample(0)
+    aside = {counted.attribution.label(""), *counted.execution.by_hand}
+    parts = [part for part in counted.blocks if part.name not in aside]
+    return {"": counted.total.macs, **{part.name: part.cost.macs for part in parts}}
 
 
 def reconcile(
@@ -252,7 +256,7 @@ def _measured(key: str, model: Prepared, execution: Execution) -> tuple[int | No
     """What the counter itself says, or why it says nothing."""
     from costcalc.foreign import opinions
 
-    total = Counted(replace(execution, samples=1)).total
+    total = Counted(execution).per_sample(0).total
     try:
         opinions.refuse_large(total.macs, total.params, total.writes)
         return opinions.total(key, model.module, model.args, model.kwargs), ""

@@ -71,7 +71,7 @@ FLOPCOUNTER = Convention(
 )
 FLOPCOUNTER_CPU = Convention(
     key="flopcounter-cpu",
-    title="torch FlopCounterMode, on the CPU",
+    title="torch 2.13 FlopCounterMode, on the CPU",
     calls_it="FLOPs",
     distribution="torch",
     terms=sums(

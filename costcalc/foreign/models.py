@@ -92,6 +92,9 @@ SCHEMAS = (
     "deform_conv2d(Tensor input, Tensor weight, Tensor offset, Tensor mask, Tensor bias, SymInt stride_h, "
     "SymInt stride_w, SymInt pad_h, SymInt pad_w, SymInt dilation_h, SymInt dilation_w, SymInt groups, "
     "SymInt offset_groups, bool use_mask) -> Tensor",
+    "_deform_conv2d_backward(Tensor grad, Tensor input, Tensor weight, Tensor offset, Tensor mask, "
+    "Tensor bias, SymInt stride_h, SymInt stride_w, SymInt pad_h, SymInt pad_w, SymInt dilation_h, SymInt dilation_w, "
+    "SymInt groups, SymInt offset_groups, bool use_mask) -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
 )
 _declared: list[torch.library.Library] = []
 
@@ -118,8 +121,8 @@ def declare_operators() -> None:
     _declared.append(library)
     setattr(importlib.import_module("torchvision.extension"), "_has_ops", lambda: True)  # noqa: B010
     shapes = importlib.import_module("torchvision._meta_registrations")
-    library.impl("roi_align", shapes.meta_roi_align, "Meta")
-    library.impl("deform_conv2d", shapes.meta_deform_conv2d, "Meta")
+    for name in ("roi_align", "deform_conv2d", "_deform_conv2d_backward"):
+        library.impl(name, getattr(shapes, f"meta_{name.lstrip('_')}"), "Meta")
 
 
 class Unfilled(TorchDispatchMode):

@@ -183,6 +183,11 @@ def _deformed(args: Args, outs: Outs) -> tuple[int, int]:
     return outs[0].numel() * math.prod(args[1].shape[1:]), 7 * samples + outs[0].numel()
 
 
+def _deformed_backward(args: Args, outs: Outs) -> tuple[int, int]:
+    """``_deform_conv2d_backward(grad, x, w, …)``: gradients of the samples and of the weight."""
+    return 2 * args[0].numel() * math.prod(args[2].shape[1:]), args[0].numel()
+
+
 def _free(args: Args, outs: Outs) -> tuple[int, int]:
     """Moves, makes or renames values, computes nothing."""
     return 0, 0
@@ -203,6 +208,7 @@ PAID: dict[str, Handle] = {
     **_table("convolution _convolution", _general_convolution),
     **_table("convolution_backward", _convolution_backward),
     **_table("torchvision::deform_conv2d", _deformed),
+    **_table("torchvision::_deform_conv2d_backward", _deformed_backward),
     **_table("linear", _linear),
     **_table("bilinear", _bilinear),
     **_table("_trilinear", _trilinear),
@@ -305,8 +311,9 @@ NO_MACS_BACKWARD = frozenset(
 ) | {
     "aten::_softmax_backward_data",
     "aten::_log_softmax_backward_data",
-    "aten::im2col",
-    "aten::batch_norm_backward",
+    "torchvision::_roi_align_backward",
+    "torchvision::_roi_pool_backward",
+    "torchvision::_ps_roi_align_backward",
 }
 # of these only the first output is an activation: the others are indices, statistics or scratch
 MAIN_OUTPUT_ONLY = frozenset(

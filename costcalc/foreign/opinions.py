@@ -28,7 +28,9 @@ def flop_counter(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any
             model(*taken, **named)
     root = type(model).__name__
     counts = {name: sum(flops.values()) // 2 for name, flops in counter.get_flop_counts().items()}
-    return {name.removeprefix(root).lstrip("."): macs for name, macs in counts.items() if name != "Global"}
+    found = {name.removeprefix(root).lstrip("."): macs for name, macs in counts.items()}
+    # a module that it does not list has cost nothing
+    return {path: found.get(path, 0) for path, _ in model.named_modules()}
 
 
 def fvcore(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Counts:

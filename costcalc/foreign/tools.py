@@ -125,10 +125,18 @@ def _positional(tool: str, kwargs: dict[str, Any]) -> None:
 def _flopcounter(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
     """On the meta device, where no kernel of one device is chosen."""
     inputs = [value.to("meta") if isinstance(value, torch.Tensor) else value for value in args]
-    return _flopcounter_cpu(model.to("meta"), tuple(inputs), kwargs)
+    return _flopcounter_here(model.to("meta"), tuple(inputs), kwargs)
 
 
 def _flopcounter_cpu(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
+    from torch.utils.flop_counter import flop_registry
+
+    if torch.ops.aten._scaled_dot_product_flash_attention_for_cpu in flop_registry:
+        raise CostcalcError("this torch counts attention on the CPU too; see flopcounter", ENVIRONMENT)
+    return _flopcounter_here(model, args, kwargs)
+
+
+def _flopcounter_here(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
     from torch.utils.flop_counter import FlopCounterMode
 
     counter = FlopCounterMode(display=False)

@@ -143,11 +143,14 @@ def counted(found: Sequence[tuple[CostTable, Sequence[Disagreement]]]) -> str:
     sentences = {
         "formula": "Counted by the closed form alone; `costcalc check` holds it against the trace.",
         "trace": f"Traced with fvcore; the closed form agrees on all {layers} layers, to the last integer.",
-        "operators": "Counted operator by operator on meta tensors; `costcalc check` asks others too.",
+        "operators": "Counted operator by operator on meta tensors.",
     }
-    named = ", ".join(table.graph for table, _ in found if table.by == "operators")
+    models = [table.graph for table, _ in found if table.by == "operators"]
+    asking = " and ".join(f"`costcalc check {name}`" for name in models if ":" in name)
     if len(by) > 1:
-        sentences["operators"] = f"{named}: {sentences['operators'].lower()}"
+        sentences["operators"] = f"{', '.join(models)}: counted operator by operator on meta tensors."
+    if asking:
+        sentences["operators"] += f" {asking} asks fvcore and FlopCounterMode too."
     return " ".join(sentence for key, sentence in sentences.items() if key in by)
 
 

@@ -149,9 +149,13 @@ def check_model(
         for path, value in expected[name].items()
         if opinions[name].get(path) != value
     ]
-    notes = [f"{name} has no opinion: {reason}." for name, reason in reasons.items()]
+    notes = ["Counts are of the whole batch.", *_reasons(reasons)]
     facts: dict[str, Cell] = {"name": of.name, "agree": not bad, "passed": passed}
     return View("check_model", (grid,), facts, tuple(notes), _opined(of, names, bad, expected), passed)
+
+
+def _reasons(reasons: Mapping[str, str]) -> list[str]:
+    return [f"{name} has no opinion: {reason.rstrip('.')}." for name, reason in reasons.items()]
 
 
 def _opinion_columns(name: str) -> tuple[Column, ...]:
@@ -177,17 +181,21 @@ def _opinion(
 def _opined(
     of: Attribution, names: Sequence[str], bad: Sequence[str], expected: Mapping[str, Mapping[str, int]]
 ) -> tuple[str, ...]:
-    if bad:
-        return (f"DISAGREE: on {', '.join(bad[:4])}{' and more' if len(bad) > 4 else ''}.",)
     if not names:
         return ("UNCHECKED: nobody else has an opinion.",)
     others = " and ".join(names)
-    modules = max(len(expected[name]) for name in names)
     verb = "says" if len(names) == 1 else "say"
-    return (
-        f"AGREE: {others} {verb} of all {modules} modules of {of.name} what the terms say: "
-        f"{units.count(of.table.total.macs)} MACs.",
-    )
+    macs = f"{units.count(of.table.total.macs)} MACs"
+    listed = f"{', '.join(bad[:4])}{' and more' if len(bad) > 4 else ''}"
+    if any(found.startswith("total ") for found in bad):
+        return (f"DISAGREE: on {listed}.",)
+    if bad:
+        return (
+            f"AGREE: {others} {verb} in all of {of.name} what the terms say: {macs}.",
+            f"They charge other modules for some of it: {listed}.",
+        )
+    modules = max(len(expected[name]) for name in names)
+    return (f"AGREE: {others} {verb} of all {modules} modules of {of.name} what the terms say: {macs}.",)
 
 
 def reconciled(name: str, found: Sequence[tuple[Convention, Sequence[Term], int | None, str]]) -> View:
