@@ -11,10 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from costcalc.execution import MAKERS, Execution, Holding, Operation
+from costcalc.execution import Execution, Holding, Operation
 from costcalc.records import NOTHING, Cost, CostTable, Part, Row, Shape, Structure
-
-COPIES = frozenset({"aten::repeat", "aten::repeat_interleave", "aten::tile"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,7 @@ class Operator:
 
 @dataclass(frozen=True)
 class Attribution:
-    """An execution by module. Counts are per sample where everything divides by ``execution.samples``.
+    """An execution by module.
 
     ``charged`` replaces the MACs of each module: what another tool's convention makes of them.
     """
@@ -57,54 +55,15 @@ class Attribution:
         return self.execution.name
 
     @cached_property
-    def samples(self) -> int:
-        """What is divided by: 1 where something computed for the batch does not divide by its samples."""
-        samples = self.execution.samples or 1
-        ran = zip(self.execution.operations, self._growing[1], strict=True)
-        counts = [count for each, grows in ran if grows for count in (each.macs, each.other_ops)]
-        return (
-            samples if all(count % samples == 0 for count in (*counts, *(self.charged or {}).values())) else 1
-        )
-
-    @cached_property
-    def _growing(self) -> tuple[frozenset[int], tuple[bool, ...]]:
-        return growing(self.execution)
-
-    def _shared(self, count: int) -> int:
-        """A count of something of the batch per sample; a statistic or gradient of all is what it is."""
-        return count if count % self.samples else count // self.samples
-
-    @cached_property
-    def _ran(self) -> tuple[Operation, ...]:
-        """The operators with their counts per sample; what does not grow with the batch in full."""
-        if self.samples == 1:
-            return self.execution.operations
-        return tuple(
-            replace(
-                ran,
-                macs=self._shared(ran.macs),
-                other_ops=self._shared(ran.other_ops),
-                read=tuple(
-                    self._shared(count) if number in self._growing[0] else count
-                    for number, count in zip(ran.taken, ran.read, strict=True)
-                ),
-                writes=self._shared(ran.writes),
-            )
-            if grows
-            else ran
-            for ran, grows in zip(self.execution.operations, self._growing[1], strict=True)
-        )
-
-    @cached_property
     def _spent(self) -> dict[str, Cost]:
         """What the operators of each module cost."""
         found: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
-        for ran in self._ran:
+        for ran in self.execution.operations:
             for index, count in enumerate((ran.macs, ran.other_ops, ran.reads, ran.writes)):
                 found[ran.module][index] += count
         if self.charged is not None:
             for path in {*found, *self.charged}:
-                found[path][0] = self.charged.get(path, 0) // self.samples
+                found[path][0] = self.charged.get(path, 0)
         return {path: Cost(0, 0, 0, *counts) for path, counts in found.items()}
 
     @cached_property
@@ -207,9 +166,7 @@ class Attribution:
 
     @cached_property
     def _alive(self) -> list[int]:
-        sizes = enumerate(self.execution.sizes)
-        buffers = self._growing[0]
-        return alive(self.execution, [self._shared(n) if at in buffers else n for at, n in sizes])
+        return alive(self.execution)
 
     @cached_property
     def parameters(self) -> Parameters:
@@ -232,7 +189,7 @@ class Attribution:
     def operators(self) -> tuple[Operator, ...]:
         """What each operator cost in all, dearest first; those that cost nothing are left out."""
         runs: dict[str, list[Operation]] = defaultdict(list)
-        for ran in self._ran:
+        for ran in self.execution.operations:
             runs[ran.operator].append(ran)
         found = [self._operator(name, group) for name, group in runs.items()]
         shown = [each for each in found if each.macs or each.other_ops or each.knowledge != "counted"]
@@ -276,38 +233,13 @@ def _owned(holdings: Iterable[Holding]) -> dict[str, Cost]:
     return found
 
 
-def growing(execution: Execution) -> tuple[frozenset[int], tuple[bool, ...]]:
-    """The buffers that grow with the batch, and of each operator whether its cost does.
-
-    It does if the operator takes such a buffer or a parameter expanded to the batch, or makes something
-    out of nothing, or of copies of a parameter, with the batch among its sizes.
-    """
-    samples = execution.samples
-    buffers = set(execution.entering)
-    grows: list[bool] = []
-    for ran in execution.operations:
-        sized = any(samples in shape for shape in ran.outputs)
-        takes = not _is_made(ran) and not buffers.isdisjoint(ran.taken)
-        made = (_is_made(ran) or ran.operator in COPIES) and sized
-        grows.append(takes or made or samples in ran.repeated)
-        if grows[-1]:
-            buffers.update(ran.given)
-    return frozenset(buffers), tuple(grows)
-
-
-def _is_made(ran: Operation) -> bool:
-    """Whether what it gives comes out of nothing: a mask, the first state of an LSTM."""
-    values = [each for value in ran.arguments for each in (value if isinstance(value, list) else [value])]
-    return ran.operator in MAKERS or not any(isinstance(value, tuple) for value in values)
-
-
-def alive(execution: Execution, sizes: Sequence[int]) -> list[int]:
-    """Elements of activations that must be alive while each operator runs, buffers being of those ``sizes``.
+def alive(execution: Execution) -> list[int]:
+    """Elements of activations that must be alive while each operator runs.
 
     As in a graph: a buffer lives from the operator that makes it to the last that takes it, and an
     elementwise operator overwrites an input of the same size that nobody needs later.
     """
-    ran = execution.operations
+    ran, sizes = execution.operations, execution.sizes
     last = {number: step for step, found in enumerate(ran) for number in (*found.taken, *found.given)}
     last |= dict.fromkeys(execution.leaving, len(ran))
     living = {number: sizes[number] for number in execution.entering}

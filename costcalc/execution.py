@@ -7,7 +7,7 @@ itself is the empty path.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from costcalc.records import Shape
@@ -16,16 +16,6 @@ Role = Literal["weight", "bias", "norm"]
 Phase = Literal["forward", "backward"]
 # what is known of an operator's cost: exact; that it multiplies and adds nothing; nothing
 Knowledge = Literal["counted", "no MACs", "unknown"]
-
-
-# these take a tensor for its type or shape only
-MAKERS = frozenset(
-    f"aten::{word}"
-    for word in """
-    new_empty new_empty_strided new_full new_ones new_zeros empty_like full_like ones_like rand_like
-    randint_like randn_like zeros_like
-    """.split()
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +28,6 @@ class Operation:
     that it is a part of, outermost first. ``taken`` and ``given`` are the numbers of the buffers it
     reads and makes (a view makes none), ``read`` how many elements of each it reads, ``in_place``
     whether its result may live in one of them.
-
-    ``repeated`` are the sizes of axes along which it takes a parameter expanded, again and again the same.
 
     How the model's code came to it, which other counters depend on: ``function`` is the function of torch
     that it called, as ``torch.matmul``, or nothing where it wrote a sign, as in ``x @ y``; ``equation``
@@ -64,7 +52,6 @@ class Operation:
     function: str
     equation: str
     contiguous: bool
-    repeated: tuple[int, ...]
 
     @property
     def reads(self) -> int:
@@ -85,13 +72,12 @@ class Call:
 class Module:
     """A module: its class and those it inherits from, as ``torch.nn.modules.conv.Conv2d``, nearest first.
 
-    ``children`` are the paths of its direct children; ``aliases`` other paths that lead to it.
+    ``children`` are the paths of its direct children.
     """
 
     path: str
     classes: tuple[str, ...]
     children: tuple[str, ...]
-    aliases: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -122,10 +108,11 @@ class Execution:
 
     ``modules`` maps paths to modules in the order of ``named_modules``; ``inputs`` and ``outputs``
     are the shapes of all tensors given to and by the model; ``samples`` is how many samples the pass
-    was for, 0 if nobody said; ``sizes`` are the elements of each buffer by number, ``entering`` and
-    ``leaving`` the numbers of those given to the model and by it. ``assumed`` names operators whose
-    output depends on values, and was taken to be as large as it can be; ``by_hand`` are modules whose
-    ``forward`` was run without calling them.
+    was for, 0 if nobody said; ``batch`` the samples of the batch that its counts hold in, and ``divided``
+    whether they have been divided by them. ``sizes`` are the elements of each buffer by number,
+    ``entering`` and ``leaving`` the numbers of those given to the model and by it. ``assumed`` names
+    operators whose output depends on values, and was taken to be as large as it can be; ``by_hand`` are
+    modules whose ``forward`` was run without calling them.
     """
 
     name: str
@@ -141,3 +128,45 @@ class Execution:
     leaving: tuple[int, ...]
     assumed: tuple[str, ...] = ()
     by_hand: frozenset[str] = frozenset()
+    batch: int = 1
+    divided: bool = False
+
+
+def alike(whole: Execution, one: Execution) -> bool:
+    """Whether every operator of a batch costs what it costs for one sample, or that times the samples.
+
+    Then counts per sample mean something: what grows with the batch is divided, the rest is spent once.
+    """
+    by = whole.samples
+    if [_form(ran) for ran in whole.operations] != [_form(ran) for ran in one.operations]:
+        return False
+    pairs = zip(whole.operations, one.operations, strict=True)
+    counts = (pair for ran, single in pairs for pair in zip(_counts(ran), _counts(single), strict=True))
+    return all(count in (single, single * by) for count, single in counts)
+
+
+def _form(ran: Operation) -> tuple[str, int]:
+    return ran.operator, len(ran.read)
+
+
+def _counts(ran: Operation) -> tuple[int, ...]:
+    return (ran.macs, ran.other_ops, ran.writes, *ran.read)
+
+
+def divided(whole: Execution, samples: int) -> Execution | None:
+    """The pass per sample of its batch, None if some count does not divide by the ``samples``."""
+    counts = [count for ran in whole.operations for count in _counts(ran)]
+    if any(count % samples for count in (*counts, *(whole.sizes[number] for number in whole.entering))):
+        return None
+    ran = tuple(
+        replace(
+            each,
+            macs=each.macs // samples,
+            other_ops=each.other_ops // samples,
+            read=tuple(count // samples for count in each.read),
+            writes=each.writes // samples,
+        )
+        for each in whole.operations
+    )
+    sizes = tuple(size // samples for size in whole.sizes)
+    return replace(whole, operations=ran, sizes=sizes, samples=samples, batch=samples, divided=True)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from costcalc.attribution import Attribution, Operator, Parameters
-from costcalc.foreign import dispatch
+from costcalc.foreign import Prepared, dispatch
 from costcalc.records import NOTHING
 
 
@@ -77,7 +77,6 @@ def test_every_parameter_is_with_its_owner() -> None:
         "block.1": 6 + 6,
     }
     assert found.table.rows[-1].name == "unused"
-    assert found.execution.modules["block.0"].aliases == ("again",)
 
 
 def test_parameters_are_split() -> None:
@@ -168,7 +167,7 @@ def test_operators_add_up_to_the_rows_whatever_divides() -> None:
         return self.layer(x) + three.sum() * 0 + x.new_zeros(2).cos().sum()
 
     model = Told(odd, layer=nn.Linear(4, 4))
-    found = counted(model, X, samples=2)
+    found = counted(model, X)
     assert sum(each.macs for each in found.operators) == found.table.total.macs
     assert sum(each.other_ops for each in found.operators) == found.table.total.other_ops
 
@@ -180,7 +179,9 @@ def test_work_that_does_not_depend_on_the_batch_is_no_ones_share() -> None:
         layer=nn.Linear(4, 4),
         table=nn.Parameter(torch.zeros(2, 4)),
     )
-    alone, batched = counted(model, X[:1], samples=1), counted(model, X, samples=2)
+    alone = counted(model, X[:1], samples=1)
+    batched = Attribution(Prepared("it", model, (X,), {}, 2, "", ((X[:1],), {})).run())
+    assert (batched.execution.samples, batched.execution.batch) == (1, 2)
     assert alone.table.total.macs == batched.table.total.macs == 2 * 4 * 4
 
 
@@ -240,3 +241,39 @@ def test_reads_writes_and_peak() -> None:
         ).whole.structure.peak_activations
         == 6
     )
+
+
+@pytest.mark.parametrize(
+    "spread",
+    [
+        lambda tokens, x: tokens.expand(len(x), -1, -1),
+        lambda tokens, x: tokens.repeat(len(x), 1, 1),
+        lambda tokens, x: torch.stack([tokens[0]] * len(x)),
+        lambda tokens, x: torch.cat([tokens] * len(x)),
+        lambda tokens, x: tokens + torch.zeros(len(x), 1, 1),
+    ],
+    ids=["expand", "repeat", "stack", "cat", "add"],
+)
+def test_what_is_spread_over_the_batch_grows_with_it(spread: Any) -> None:
+    model = Told(
+        lambda self, x: self.layer(spread(self.tokens, x)) @ x.transpose(1, 2),
+        layer=nn.Linear(4, 4),
+        tokens=nn.Parameter(torch.zeros(1, 3, 4)),
+    )
+    one, eight = torch.zeros(1, 5, 4), torch.zeros(8, 5, 4)
+    found = Attribution(Prepared("it", model, (eight,), {}, 8, "", ((one,), {})).run()).table.total
+    assert found.macs == 3 * 4 * 4 + 3 * 4 * 5
+
+
+def test_a_size_that_equals_the_batch_changes_nothing() -> None:
+    def masked(self: Any, x: Tensor) -> Tensor:
+        made: Tensor = self.layer(x)
+        return (made @ made.mT) * torch.tril(torch.ones(7, 7))
+
+    model = Told(masked, layer=nn.Linear(4, 4))
+    one = (torch.zeros(1, 7, 4),), {}
+    totals = [
+        Attribution(Prepared("it", model, (torch.zeros(b, 7, 4),), {}, b, "", one).run()).table.total
+        for b in (1, 2, 7)
+    ]
+    assert totals[0] == totals[1] == totals[2]

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from costcalc.attribution import Attribution
 from costcalc.errors import CostcalcError
 from costcalc.execution import Execution
-from costcalc.foreign import dispatch
+from costcalc.foreign import Prepared, dispatch
 
 UNLEARNT = {"an odd grad mode inside"}  # what it gives depends on nothing that learns
 CASES = {**test_operators.CASES, **test_foreign_products.CASES, **test_foreign_sequences.CASES}
@@ -288,9 +288,10 @@ def test_training_alone_runs_what_only_training_runs() -> None:
 
 def test_a_batch_divides_the_backward_pass_too() -> None:
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4 * 36, 5))
+    one = (torch.zeros(1, 3, 8, 8),), {}
     tables = [
         Attribution(
-            dispatch.run(model, (torch.zeros(batch, 3, 8, 8),), samples=batch, backward=True)
+            Prepared("it", model, (torch.zeros(batch, 3, 8, 8),), {}, batch, "", one).run(backward=True)
         ).table.total.macs
         for batch in (2, 32)
     ]

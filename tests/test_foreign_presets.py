@@ -8,7 +8,8 @@ import pytest
 
 from costcalc import formula, spec, structure, torchnet
 from costcalc.attribution import Attribution
-from costcalc.foreign import dispatch
+from costcalc.execution import divided
+from costcalc.foreign import Prepared, dispatch
 from costcalc.records import NOTHING, Cost, CostTable, Row
 
 # several operators in torch: what passes between them is written and read as well
@@ -71,8 +72,12 @@ def test_a_batch_costs_as_many_times_as_much() -> None:
     tables: list[CostTable] = []
     for batch in (1, 3, 32):
         inputs = (sample.expand(batch, *graph.input_shape).contiguous(),)
-        found = Attribution(dispatch.run(module, inputs, name=graph.name, samples=batch))
-        assert found.samples == batch
-        assert sum(ran.macs for ran in found.execution.operations) == batch * found.table.total.macs
+        prepared = Prepared(graph.name, module, inputs, {}, batch, "", ((sample,), {}))
+        found = Attribution(prepared.run())
+        whole = prepared.whole()
+        assert sum(ran.macs for ran in whole.operations) == batch * found.table.total.macs
+        by_hand = divided(whole, batch)
+        assert by_hand is not None
+        assert Attribution(by_hand).table == found.table
         tables.append(found.table)
     assert tables[0] == tables[1] == tables[2]

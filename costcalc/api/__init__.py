@@ -195,14 +195,14 @@ def _check_model(name: str, options: Options) -> ModelCheck:
     from costcalc.foreign import opinions
 
     model = _in_inference(name, options)
-    counted = Counted(model.run(), model.source)
+    counted = Counted(model.whole(), model.source)
     said: dict[str, Mapping[str, int]] = {}
     reasons: dict[str, str] = {}
     total = counted.total
     for key, ask in {"FlopCounterMode": opinions.flop_counter, "fvcore": opinions.fvcore}.items():
         try:
             if key == "fvcore":
-                opinions.refuse_large(total.macs * model.samples, total.params, total.writes * model.samples)
+                opinions.refuse_large(total.macs, total.params, total.writes)
             said[key] = ask(model.module, model.args, model.kwargs)
         except Exception as error:  # whatever another program raises is its lack of an opinion
             reasons[key] = " ".join(str(error).split())[:200]
@@ -223,7 +223,6 @@ def _contained(counted: Counted) -> dict[str, int]:
 
     A module whose ``forward`` is run without calling it is charged by nobody else.
     """
-    counted = counted.per_sample(0)
     aside = {counted.attribution.label(""), *counted.execution.by_hand}
     parts = [part for part in counted.blocks if part.name not in aside]
     return {"": counted.total.macs, **{part.name: part.cost.macs for part in parts}}
@@ -238,7 +237,7 @@ def reconcile(
     against their terms.
     """
     model = _in_inference(name, options or Options())
-    execution = model.run()
+    execution = model.whole()
     others = [each for each in conventions.CONVENTIONS.values() if each.key != "costcalc"]
     chosen = [conventions.named(key) for key in using] or others
     found = [
@@ -256,7 +255,7 @@ def _measured(key: str, model: Prepared, execution: Execution) -> tuple[int | No
     """What the counter itself says, or why it says nothing."""
     from costcalc.foreign import opinions
 
-    total = Counted(execution).per_sample(0).total
+    total = Counted(execution).total
     try:
         opinions.refuse_large(total.macs, total.params, total.writes)
         return opinions.total(key, model.module, model.args, model.kwargs), ""

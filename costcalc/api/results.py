@@ -11,7 +11,7 @@ from costcalc import render, structure, views
 from costcalc.attribution import Attribution, Operator, Parameters
 from costcalc.conventions import Convention
 from costcalc.errors import ENVIRONMENT, CostcalcError, did_you_mean, shortened
-from costcalc.execution import Execution
+from costcalc.execution import Execution, divided
 from costcalc.graph import Graph
 from costcalc.records import (
     Cost,
@@ -167,8 +167,18 @@ class Counted(Costed):
         return f"<Counted {self.execution.name}: {self.total}>"
 
     def per_sample(self, samples: int) -> Counted:
-        """The same pass, counts divided by the ``samples`` of its batch."""
-        return replace(self, execution=replace(self.execution, samples=samples))
+        """The same pass, counts divided by the ``samples`` of its batch.
+
+        Raises :class:`CostcalcError` if that is not the first axis of an input, or a count does not divide.
+        """
+        if samples < 1 or not any(shape[:1] == (samples,) for shape in self.execution.inputs):
+            raise CostcalcError(f"{self.execution.name} was not given a batch of {samples}")
+        found = divided(self.execution, samples)
+        if found is None or self.convention is not None:
+            raise CostcalcError(
+                f"not all counts of {self.execution.name} divide by {samples}; count one sample"
+            )
+        return replace(self, execution=found)
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -229,7 +239,8 @@ class Counted(Costed):
 
     def refuse_uncounted(self, allowed: Sequence[str]) -> None:
         """Raise :class:`CostcalcError` for an operator of unknown cost that is not ``allowed``."""
-        open_ = [found for found in self.uncounted if found.name not in allowed]
+        known = {name if "::" in name else f"aten::{name}" for name in allowed}
+        open_ = [found for found in self.uncounted if found.name not in known]
         if open_:
             told = "; ".join(views.placed(found) for found in open_)
             options = " ".join(f"--allow-uncounted {found.name}" for found in open_)

@@ -53,7 +53,9 @@ def costed(name: str, options: Options) -> Costed:
         return costs(loaded(name, options), options.by)
     convention = conventions.named(options.convention) if options.convention else None
     model = prepared(name, options)
-    return Counted(model.run(options.training, options.backward), model.source, convention)
+    how = (options.training, options.backward)
+    execution = model.whole(*how) if convention else model.run(*how)  # other tools do not divide
+    return Counted(execution, model.source, convention)
 
 
 def prepared(name: str, options: Options) -> Prepared:
@@ -71,7 +73,8 @@ def prepared(name: str, options: Options) -> Prepared:
         raise CostcalcError(f"--set {first}: {name} is no spec; -k KEY=VALUE gives its factory arguments")
     called, _, inline = name.partition("@")
     arguments = {**options.arguments, **dict(_pairs(name, inline))}
-    return foreign.prepared(called, arguments, options.inputs, options.batch, options.dtype)
+    suffix = f"@{inline}" if inline else ""
+    return foreign.prepared(called, arguments, options.inputs, options.batch, options.dtype, suffix)
 
 
 def _pairs(name: str, inline: str) -> list[tuple[str, str]]:

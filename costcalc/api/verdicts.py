@@ -76,8 +76,9 @@ class ModelCheck(Result):
         return self.passed
 
     def view(self) -> View:
-        whole = self.counted.per_sample(0).attribution  # others do not divide
-        return views.check_model(whole, self.opinions, self.expected, self.reasons, self.passed)
+        return views.check_model(
+            self.counted.attribution, self.opinions, self.expected, self.reasons, self.passed
+        )
 
 
 @dataclass(frozen=True, repr=False)

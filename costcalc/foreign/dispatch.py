@@ -14,7 +14,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from costcalc.errors import ENVIRONMENT, CostcalcError, shortened
-from costcalc.execution import MAKERS, Call, Execution, Operation, Phase
+from costcalc.execution import Call, Execution, Operation, Phase
 from costcalc.foreign import asfound, calling, operators, owning, state
 from costcalc.records import Shape
 
@@ -198,7 +198,7 @@ class Watch(TorchDispatchMode):
         macs, other = rule.handle(args, outs) if outs else (0, 0)
         self._used.update(id(tensor) for tensor in taken)
         given = outs[:1] if rule.main_output_only else outs
-        sources = [t for t in taken if _storage(t) not in self._own and rule.name not in MAKERS]
+        sources = [t for t in taken if _storage(t) not in self._own and rule.name not in operators.MAKERS]
         before = {_storage(tensor) for tensor in taken}
         new = [tensor for tensor in given if rule.mutates or _storage(tensor) not in before]
         new = [tensor for tensor in new if _storage(tensor) not in self._own]
@@ -222,7 +222,6 @@ class Watch(TorchDispatchMode):
                 function=self.functions.outermost,
                 equation=self._equation,
                 contiguous=not taken or taken[0].is_contiguous(),
-                repeated=_repeated([tensor for tensor in taken if _storage(tensor) in self._own]),
             )
         )
 
@@ -264,6 +263,7 @@ class Watch(TorchDispatchMode):
             entering=self.entering,
             leaving=self.numbers(outputs),
             assumed=tuple(self._assumed),
+            batch=samples or 1,
             by_hand=frozenset(self._by_hand),
         )
 
@@ -318,16 +318,6 @@ def _flat(values: Any) -> list[torch.Tensor]:
         elif not isinstance(value, (str, bytes)) and hasattr(value, "__iter__"):
             found += _flat(value)
     return found
-
-
-def _repeated(taken: Sequence[torch.Tensor]) -> tuple[int, ...]:
-    """The sizes of axes along which a tensor repeats itself without memory."""
-    return tuple(
-        size
-        for tensor in taken
-        for size, stride in zip(tensor.shape, tensor.stride(), strict=True)
-        if stride == 0 and size > 1
-    )
 
 
 def _plain(value: Any) -> Any:

@@ -326,6 +326,14 @@ MAIN_OUTPUT_ONLY = frozenset(
     _scaled_dot_product_efficient_attention _scaled_dot_product_cudnn_attention log_sigmoid_forward
     """.split()
 )
+# these take a tensor for its type or shape only
+MAKERS = frozenset(
+    f"aten::{word}"
+    for word in """
+    new_empty new_empty_strided new_full new_ones new_zeros empty_like full_like ones_like rand_like
+    randint_like randn_like zeros_like
+    """.split()
+)
 # elementwise, though torch does not say so: the result can take the place of the input
 OVERWRITING = frozenset(
     f"aten::{word}"

@@ -20,14 +20,14 @@ NORMS = (
 
 def modules(model: nn.Module) -> dict[str, Module]:
     """Every module by its first path."""
-    aliases: dict[int, list[str]] = {}
+    first: dict[int, str] = {}
     for path, module in model.named_modules(remove_duplicate=False):
-        aliases.setdefault(id(module), []).append(path)
+        first.setdefault(id(module), path)
     found = {}
     for path, module in model.named_modules():
         classes = tuple(f"{kind.__module__}.{kind.__qualname__}" for kind in type(module).__mro__[:-1])
-        children = tuple(aliases[id(child)][0] for child in module._modules.values() if child is not None)
-        found[path] = Module(path, classes, children, tuple(aliases[id(module)][1:]))
+        children = tuple(first[id(child)] for child in module._modules.values() if child is not None)
+        found[path] = Module(path, classes, children)
     return found
 
 
@@ -60,4 +60,5 @@ def holdings(model: nn.Module, held: Mapping[tuple[str, str], torch.Tensor], use
 def _role(module: nn.Module, key: str) -> Role:
     if isinstance(module, NORMS):
         return "norm"
-    return "bias" if "bias" in key else "weight"
+    is_bias = key == "bias" or key.startswith("bias_") or key.endswith("_bias")
+    return "bias" if is_bias else "weight"

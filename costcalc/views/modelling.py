@@ -100,18 +100,25 @@ def _convention(of: Attribution, convention: Convention | None) -> str:
 
 def _unit(of: Attribution) -> str:
     """Of how much the counts are."""
-    batch = of.execution.samples
-    if batch <= 1:
-        return "per sample" if batch else "for the inputs given"
-    return f"per {'sample of a batch' if of.samples == batch else 'batch'} of {batch}"
+    ran = of.execution
+    if not ran.samples:
+        return "for the inputs given"
+    per = "sample" if ran.samples == 1 or ran.divided else "batch"
+    return (
+        f"per {per}"
+        if ran.batch == 1
+        else f"per {per} of {ran.batch}"
+        if per == "batch"
+        else f"per sample of a batch of {ran.batch}"
+    )
 
 
 def _notes(of: Attribution, convention: Convention | None) -> list[str]:
     notes = [convention.note] if convention is not None and convention.note else []
     if of.backward:
         notes.append("Other ops and activations are of the forward pass; the backward pass adds MACs only.")
-    if of.samples < of.execution.samples:
-        notes.append("Some work does not depend on the batch, so the counts do not divide by it.")
+    if of.execution.samples > 1 and not of.execution.divided and convention is None:
+        notes.append("Some work neither stays nor grows with the batch, so the counts are of all of it.")
     if of.execution.assumed:
         names = ", ".join(of.execution.assumed)
         notes.append(f"AT MOST: how much {names} keeps depends on values; counted as if all were kept.")
