@@ -9,7 +9,8 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import is_dataclass
 from functools import partial, wraps
 from typing import Any
 
@@ -24,6 +25,7 @@ from costcalc.errors import CostcalcError
 from costcalc.foreign import state
 
 Run = Callable[..., Any]
+FRAMES = 4  # that watching takes for every one of the model's
 Enter = Callable[[str, Run], Run]  # a module's path and its forward → the forward to run instead
 
 
@@ -36,13 +38,24 @@ def quiet() -> Iterator[None]:
 
 
 def tensors(tree: Any) -> list[torch.Tensor]:
-    """All tensors in nested lists, tuples, dicts and dataclasses that torch knows how to open."""
-    return [leaf for leaf in pytree.tree_leaves(tree) if isinstance(leaf, torch.Tensor)]
+    """All tensors in nested lists, tuples, dicts and dataclasses."""
+    found = []
+    for leaf in pytree.tree_leaves(tree):
+        if isinstance(leaf, torch.Tensor):
+            found.append(leaf)
+        elif is_dataclass(leaf) and not isinstance(leaf, type):
+            found += tensors(list(vars(leaf).values()))
+    return found
 
 
 def to_meta(tree: Any) -> Any:
     """The same tree with every tensor on the meta device."""
     return pytree.tree_map_only(torch.Tensor, lambda x: x if x.is_meta else _emptied(x), tree)
+
+
+def replaced(tree: Any, others: dict[int, torch.Tensor]) -> Any:
+    """The same tree with those tensors, found by identity, in the place of others."""
+    return pytree.tree_map_only(torch.Tensor, lambda x: others.get(id(x), x), tree)
 
 
 def inputs(tree: Any) -> Any:
@@ -53,15 +66,16 @@ def inputs(tree: Any) -> Any:
 def _given(tensor: torch.Tensor) -> torch.Tensor:
     is_small = tensor.numel() <= state.SMALL and tensor.device.type == "cpu"
     is_whole = not tensor.is_floating_point() and not tensor.is_complex()
-    return tensor.clone() if is_small and is_whole else _emptied(tensor)
+    if is_small and is_whole:
+        return tensor.clone()
+    return _emptied(tensor).requires_grad_(tensor.requires_grad)
 
 
 def _emptied(tensor: torch.Tensor) -> torch.Tensor:
     """A tensor of the same shape, layout in memory and type, without memory."""
-    try:
-        return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
-    except RuntimeError:  # sparse or nested: there are no strides
-        raise CostcalcError(f"a tensor of layout {tensor.layout} cannot be counted; make it dense") from None
+    if tensor.layout != torch.strided or tensor.is_nested:
+        raise CostcalcError(f"a tensor of layout {tensor.layout} cannot be counted; make it dense")
+    return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
 
 
 def countable(model: nn.Module) -> None:
@@ -114,12 +128,12 @@ def on_meta(
 
 
 def _set_training(model: nn.Module, train: bool) -> None:
-    """As the model itself does it, or, where it refuses (an exported one), by the flags alone."""
+    """As the model itself does it, or, where it refuses (an exported or a locked one), by the flags alone."""
     try:
         model.train(train)
-    except NotImplementedError:
+    except Exception:
         for module in model.modules():
-            module.training = train
+            module.__dict__["training"] = train
 
 
 def _globals() -> Iterator[Any]:
@@ -128,6 +142,8 @@ def _globals() -> Iterator[Any]:
     from torch.nn.modules import transformer
 
     yield quiet()
+    deep = sys.getrecursionlimit()
+    yield _restored(deep, sys.setrecursionlimit, FRAMES * deep)
     yield torch.random.fork_rng(devices=[])
     yield sizes.patch(meta_nonzero_assume_all_nonzero=True)  # type: ignore[attr-defined]
     yield _restored(torch.backends.mha.get_fastpath_enabled(), torch.backends.mha.set_fastpath_enabled)
@@ -144,6 +160,9 @@ def _globals() -> Iterator[Any]:
 
 
 def _replaced(module: Any, name: str, value: Any) -> Any:
+    """A function of another package for the time of a pass; one that it no longer has needs no replacing."""
+    if not hasattr(module, name):
+        return nullcontext()
     return _restored(getattr(module, name), partial(setattr, module, name), value)
 
 

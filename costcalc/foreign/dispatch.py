@@ -6,6 +6,7 @@ would run them; so the count does not depend on gradient mode, fused paths or de
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from costcalc.errors import ENVIRONMENT, CostcalcError, shortened
 from costcalc.execution import Call, Execution, Operation, Phase
-from costcalc.foreign import asfound, calling, operators, owning, state
+from costcalc.foreign import asfound, calling, families, operators, owning, state
 from costcalc.records import Shape
 
 # the answer depends on values, and there are none
@@ -25,8 +26,14 @@ VALUES = frozenset(
     item _local_scalar_dense is_nonzero equal allclose _unique _unique2 unique_consecutive unique_dim
     """.split()
 )
-# how torch says so where no operator is at fault
-WITHOUT_VALUES = ("meta tensor", "meta device", "Meta tensors", "unallocated storage")
+# how torch says that something cannot be done without values, where no operator of the model is at fault
+LIMITS = {
+    "does not require grad": "computes gradients in its forward pass, which is counted in inference mode",
+    "SparseTensorImpl|sparse": "uses sparse tensors, whose cost depends on values",
+    "HigherOrderOperator": "chooses by value what it runs",
+    "INTERNAL ASSERT FAILED": "does something that torch cannot do without values",
+    r"\b[Mm]eta\b|unallocated storage": "needs the values of a tensor, and counting computes none",
+}
 # the size depends on values: taken as large as it can be
 SIZED_BY_VALUES = frozenset({"aten::nonzero", "aten::masked_select", "torchvision::nms"})
 # these take the lengths of sequences as values
@@ -72,6 +79,8 @@ def run(
     except CostcalcError:
         raise
     except (Exception, SystemExit) as error:
+        if watch.slip is not None:
+            raise watch.slip from None  # ours, and no fault of the model
         raise _told(error, name, watch) from error
 
 
@@ -93,20 +102,20 @@ def _passed(model: nn.Module, watch: Watch, inputs: tuple[Any, Any], backward: b
 
 def _told(error: BaseException, name: str, watch: Watch) -> CostcalcError:
     """The exception for its reader: why nothing can be counted, or the model's own message."""
-    where = f"{name}: {watch.failed or 'the model'} ({watch.modules[watch.failed].kind})"
-    said = " ".join(str(error).split())
+    where = f"{name}: {_cut(watch.failed) or 'the model'} ({watch.modules[watch.failed].kind})"
+    said = re.sub(r"<(\S+) object at 0x[0-9a-f]+>", r"\1", " ".join(str(error).split()))
     if isinstance(error, NeedsValueError):
         return CostcalcError(f"{where}: {said}", ENVIRONMENT)
-    if any(words in said for words in WITHOUT_VALUES):
-        why = "needs the values of a tensor, and counting computes none"
-        return CostcalcError(f"{where} {why}: {shortened(said, 160)}", ENVIRONMENT)
+    if isinstance(error, RecursionError):
+        return CostcalcError(f"{where}: modules are nested too deep to be watched", ENVIRONMENT)
+    for words, why in LIMITS.items():
+        if re.search(words, said):
+            return CostcalcError(f"{where} {why}: {shortened(said, 160)}", ENVIRONMENT)
     return CostcalcError(f"{where} raised {type(error).__name__}: {said or 'without a message'}")
 
 
-def _completed(func: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The positional arguments with the defaults that torch leaves out."""
-    declared = [argument for argument in func._schema.arguments if not argument.kwarg_only]
-    return (*args, *(argument.default_value for argument in declared[len(args) :]))
+def _cut(path: str, limit: int = 80) -> str:
+    return path if len(path) <= limit else f"{path[: limit // 2]}…{path[-limit // 2 :]}"
 
 
 class Watch(TorchDispatchMode):
@@ -118,6 +127,7 @@ class Watch(TorchDispatchMode):
         self.model = model
         self.phase: Phase = "forward"
         self.failed = ""  # the module in which an exception rose
+        self.slip: Exception | None = None  # an exception of ours
         self.entering: tuple[int, ...] = ()
         self._running = [""]
         self._within: list[str] = []
@@ -132,6 +142,7 @@ class Watch(TorchDispatchMode):
         self._used: set[int] = set()
         self._numbers: dict[int, int] = {}  # storage → number of the buffer
         self._sizes: list[int] = []
+        self._copies: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
         self._kept: list[torch.Tensor] = []  # so that no storage's place is taken by another
         self._made_by: dict[int, str] = {}  # number of an autograd node → module that made it
 
@@ -175,16 +186,45 @@ class Watch(TorchDispatchMode):
                 self._within.pop()
                 self._equation = self._equation if "aten::einsum" in self._within else ""
         taken = _flat((args, kwargs.values()))
-        args, kwargs = _placed(rule.name, args, kwargs, taken)
+        args, kwargs = self._placed(rule.name, args, kwargs, taken)
         outputs = self._sized(rule.name, taken)
         if outputs is None:
             outputs = _ran(func, rule, args, kwargs, taken)
-        self._note(rule, _completed(func, args), taken, outputs)
+        try:
+            self._note(rule, _completed(func, args), taken, outputs)
+        except Exception as error:
+            self.slip = error
+            raise
         return outputs
+
+    def _placed(
+        self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], taken: list[torch.Tensor]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments with all that need no values on the meta device; refuses what needs values."""
+        if name in VALUES and any(tensor.is_meta for tensor in taken):
+            raise NeedsValueError(f"needs the values of a tensor ({name}), and counting computes none")
+        if kwargs.get("device") is not None and (is_filled(name, kwargs) or any(t.is_meta for t in taken)):
+            kwargs = {**kwargs, "device": torch.device("meta")}
+        elsewhere = [tensor for tensor in taken if not tensor.is_meta and tensor.dim()]
+        if elsewhere and len(elsewhere) < len(taken) and name not in LENGTHS:
+            moved = {id(tensor): self._moved(tensor) for tensor in elsewhere}
+            args, kwargs = asfound.replaced((args, kwargs), moved)
+            taken[:] = _flat((args, kwargs.values()))
+        return args, kwargs
+
+    def _moved(self, tensor: torch.Tensor) -> torch.Tensor:
+        """A constant or small input on the meta device; it stays the same buffer."""
+        if id(tensor) not in self._copies:
+            self._copies[id(tensor)] = (tensor, asfound.to_meta(tensor))
+        copy = self._copies[id(tensor)][1]
+        if _storage(tensor) in self._numbers:
+            self._numbers[_storage(copy)] = self._numbers[_storage(tensor)]
+        return copy
 
     def _sized(self, name: str, taken: Sequence[torch.Tensor]) -> Any:
         """What an operator gives at most, where torch has no answer without values."""
-        if name not in SIZED_BY_VALUES or not any(tensor.is_meta for tensor in taken):
+        by_mask = name == "aten::index" and any(t.dtype in (torch.bool, torch.uint8) for t in taken[1:])
+        if not (by_mask or name in SIZED_BY_VALUES) or not any(tensor.is_meta for tensor in taken):
             return None
         self._assumed[name] = None
         if name == "torchvision::nms":
@@ -198,7 +238,7 @@ class Watch(TorchDispatchMode):
         macs, other = rule.handle(args, outs) if outs else (0, 0)
         self._used.update(id(tensor) for tensor in taken)
         given = outs[:1] if rule.main_output_only else outs
-        sources = [t for t in taken if _storage(t) not in self._own and rule.name not in operators.MAKERS]
+        sources = [t for t in taken if _storage(t) not in self._own and rule.name not in families.MAKERS]
         before = {_storage(tensor) for tensor in taken}
         new = [tensor for tensor in given if rule.mutates or _storage(tensor) not in before]
         new = [tensor for tensor in new if _storage(tensor) not in self._own]
@@ -268,21 +308,6 @@ class Watch(TorchDispatchMode):
         )
 
 
-def _placed(
-    name: str, args: tuple[Any, ...], kwargs: dict[str, Any], taken: list[torch.Tensor]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments with all that need no values on the meta device; refuses what needs values."""
-    if name in VALUES and any(tensor.is_meta for tensor in taken):
-        raise NeedsValueError(f"needs the values of a tensor ({name}), and counting computes none")
-    if kwargs.get("device") is not None and (is_filled(name, kwargs) or any(t.is_meta for t in taken)):
-        kwargs = {**kwargs, "device": torch.device("meta")}
-    elsewhere = [tensor for tensor in taken if not tensor.is_meta and tensor.dim()]
-    if elsewhere and len(elsewhere) < len(taken) and name not in LENGTHS:
-        args, kwargs = asfound.to_meta((args, kwargs))
-        taken[:] = _flat((args, kwargs.values()))
-    return args, kwargs
-
-
 def is_filled(name: str, kwargs: Mapping[str, Any]) -> bool:
     """Whether an operator only makes room, for values that nobody will look at."""
     # but torch's own code writes lengths of sequences into integers that it made
@@ -305,6 +330,12 @@ def _ran(
         except (RuntimeError, NotImplementedError):
             pass  # it needs the values to know the shape
     return func(*args, **kwargs)
+
+
+def _completed(func: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The positional arguments with the defaults that torch leaves out."""
+    declared = [argument for argument in func._schema.arguments if not argument.kwarg_only]
+    return (*args, *(argument.default_value for argument in declared[len(args) :]))
 
 
 def _flat(values: Any) -> list[torch.Tensor]:

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from costcalc.execution import Knowledge
+from costcalc.foreign import families
 
 Args = Sequence[Any]  # positional arguments as passed
 Outs = Sequence[torch.Tensor]  # every tensor given
@@ -91,16 +92,20 @@ def _summed_matmul(args: Args, outs: Outs) -> tuple[int, int]:
     return outs[0].numel() * args[1].shape[-1] * args[1].shape[0], outs[0].numel()
 
 
-def _attention(args: Args, outs: Outs) -> tuple[int, int]:
-    """``scaled_dot_product_attention(q, k, v, mask, dropout, causal)``: q·k and scores·v in full.
+def _attention(mask: int, causal: int) -> Handle:
+    """Attention of q, k and v: q·k and scores·v in full; ``mask`` and ``causal`` are places of arguments.
 
-    q is [..., L, E], k [..., S, E], v [..., S, F]; of the scores each is scaled, perhaps masked, and
-    takes part in a softmax. Which kernel runs makes no difference.
+    q is [..., L, E], k [..., S, E], v [..., S, F], leading axes broadcast; of the scores each is scaled,
+    perhaps masked, and takes part in a softmax. Which kernel runs makes no difference.
     """
-    query, key, value = args[:3]
-    scores = query.numel() // query.shape[-1] * key.shape[-2]
-    masked = _at(args, 3) is not None or bool(_at(args, 5))
-    return scores * (query.shape[-1] + value.shape[-1]), scores * (4 + masked)
+
+    def handle(args: Args, outs: Outs) -> tuple[int, int]:
+        query, key, value = args[:3]
+        scores = outs[0].numel() // value.shape[-1] * key.shape[-2]
+        masked = (mask > 0 and _at(args, mask) is not None) or bool(_at(args, causal))
+        return scores * (query.shape[-1] + value.shape[-1]), scores * (4 + masked)
+
+    return handle
 
 
 def _recurrent(gates: int, elementwise: int) -> Handle:
@@ -129,8 +134,13 @@ def _each(operations: int) -> Handle:
 
 
 def _over(operations: int) -> Handle:
-    """So many operations per element taken."""
-    return lambda args, outs: (0, operations * args[0].numel())
+    """So many operations per element taken, or given where two are broadcast."""
+    return lambda args, outs: (0, operations * max(args[0].numel(), outs[0].numel()))
+
+
+def _bags(args: Args, outs: Outs) -> tuple[int, int]:
+    """``embedding_bag(table, indices, …)``: the rows that the indices name, added up."""
+    return 0, args[1].numel() * args[0].shape[-1]
 
 
 def _batch_norm(args: Args, outs: Outs) -> tuple[int, int]:
@@ -216,11 +226,11 @@ PAID: dict[str, Handle] = {
     **_table("_int_mm _scaled_mm", _matmul),
     **_table("addmm baddbmm addmv _addmm_activation", _added_matmul),
     **_table("addbmm", _summed_matmul),
-    **_table("scaled_dot_product_attention _scaled_dot_product_flash_attention", _attention),
-    **_table(
-        "_scaled_dot_product_flash_attention_for_cpu _scaled_dot_product_efficient_attention", _attention
-    ),
-    **_table("_scaled_dot_product_cudnn_attention _scaled_dot_product_attention_math", _attention),
+    **_table("scaled_dot_product_attention _scaled_dot_product_attention_math", _attention(3, 5)),
+    **_table("_scaled_dot_product_flash_attention_for_cpu", _attention(0, 4)),
+    **_table("_scaled_dot_product_flash_attention", _attention(0, 4)),
+    **_table("_scaled_dot_product_efficient_attention", _attention(3, 6)),
+    **_table("_scaled_dot_product_cudnn_attention", _attention(3, 6)),
     # per unit: the two products of each gate added, its activation, and the new state
     **_table("lstm", _recurrent(4, 4 + 4 + 5)),  # c' = f·c + i·g, h = o·tanh(c')
     **_table("gru", _recurrent(3, 3 + 3 + 5)),  # n = tanh(x + r·h), h' = (1 − z)·n + z·h
@@ -258,7 +268,8 @@ COUNTED_APART: dict[str, Handle] = {
     **_table("sum mean prod amax amin argmax argmin max min any all cumsum cumprod col2im", _over(1)),
     **_table("linalg_vector_norm norm", _over(2)),
     **_table("var std var_mean std_mean logsumexp", _over(3)),
-    **_table("embedding_bag", _over(1)),
+    **_table("embedding_bag", _bags),
+    **_table("polar", _each(4)),  # two functions of the angle, two products
 }
 FREE: dict[str, Handle] = _table(
     """
@@ -276,68 +287,10 @@ FREE: dict[str, Handle] = _table(
     _upsample_nearest_exact2d _upsample_nearest_exact3d view_copy zero zeros zeros_like embedding
     _local_scalar_dense is_nonzero _pack_padded_sequence _pad_packed_sequence resolve_conj resolve_neg
     set_ resize_ _nested_tensor_from_mask view_as_real view_as_complex _assert_tensor_metadata _assert_async
-    prims::convert_element_type profiler::_record_function_enter_new profiler::_record_function_exit
+    prims::convert_element_type profiler::_record_function_enter_new profiler::_record_function_exit complex
+    _linalg_check_errors
     """,
     _free,
-)
-# multiply and add nothing, but how much else they do depends on values or on the kernel
-NO_MACS = frozenset(
-    f"aten::{word}"
-    for word in """
-    sort argsort topk kthvalue median nanmedian mode bincount histc
-    searchsorted bucketize isin multinomial grid_sampler grid_sampler_2d grid_sampler_3d
-    _upsample_bilinear2d_aa _upsample_bicubic2d_aa _upsample_lanczos2d_aa index_add scatter_add
-    scatter_reduce index_reduce segment_reduce max_unpool2d max_unpool3d fractional_max_pool2d
-    nll_loss_nd nll_loss nll_loss2d nll_loss_forward nll_loss2d_forward mse_loss l1_loss smooth_l1_loss
-    huber_loss binary_cross_entropy binary_cross_entropy_with_logits native_dropout_backward
-    """.split()
-) | {"torchvision::nms", "torchvision::roi_align", "torchvision::roi_pool", "torchvision::ps_roi_align"}
-# gradients of what has no MACs; those of convolutions and products are products themselves
-NO_MACS_BACKWARD = frozenset(
-    f"aten::{word}_backward"
-    for word in """
-    _adaptive_avg_pool2d _adaptive_avg_pool3d _adaptive_avg_pool1d adaptive_max_pool2d adaptive_max_pool3d
-    as_strided avg_pool2d avg_pool3d batch_norm_elemt elu gelu hardtanh leaky_relu sigmoid silu softplus tanh
-    threshold constant_pad_nd cumprod diagonal embedding
-    embedding_dense gather glu grid_sampler_2d grid_sampler_3d hardsigmoid hardswish index_select
-    max_pool2d_with_indices max_pool3d_with_indices mish native_batch_norm native_dropout native_group_norm
-    native_layer_norm nll_loss nll_loss2d reflection_pad1d reflection_pad2d reflection_pad3d
-    replication_pad1d replication_pad2d replication_pad3d select slice trace unfold upsample_bicubic2d
-    upsample_bilinear2d upsample_linear1d upsample_nearest1d upsample_nearest2d upsample_nearest3d
-    upsample_trilinear3d value_selecting_reduction _fused_rms_norm _upsample_bilinear2d_aa
-    _upsample_bicubic2d_aa cudnn_batch_norm log_sigmoid masked_scatter _prelu_kernel rrelu_with_noise
-    _weight_norm_interface _weight_norm_differentiable
-    """.split()
-) | {
-    "aten::_softmax_backward_data",
-    "aten::_log_softmax_backward_data",
-    "torchvision::_roi_align_backward",
-    "torchvision::_roi_pool_backward",
-    "torchvision::_ps_roi_align_backward",
-}
-# of these only the first output is an activation: the others are indices, statistics or scratch
-MAIN_OUTPUT_ONLY = frozenset(
-    f"aten::{word}"
-    for word in """
-    max_pool2d_with_indices max_pool3d_with_indices adaptive_max_pool1d adaptive_max_pool2d
-    adaptive_max_pool3d native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_no_training
-    native_layer_norm native_group_norm _fused_rms_norm native_dropout embedding_bag
-    _scaled_dot_product_flash_attention _scaled_dot_product_flash_attention_for_cpu
-    _scaled_dot_product_efficient_attention _scaled_dot_product_cudnn_attention log_sigmoid_forward
-    """.split()
-)
-# these take a tensor for its type or shape only
-MAKERS = frozenset(
-    f"aten::{word}"
-    for word in """
-    new_empty new_empty_strided new_full new_ones new_zeros empty_like full_like ones_like rand_like
-    randint_like randn_like zeros_like
-    """.split()
-)
-# elementwise, though torch does not say so: the result can take the place of the input
-OVERWRITING = frozenset(
-    f"aten::{word}"
-    for word in "batch_norm _native_batch_norm_legit_no_training hardswish relu6 prelu".split()
 )
 
 
@@ -365,10 +318,12 @@ def rule(func: Any) -> Rule:
         handle = _told(func)
         taken_apart = handle is None and func.has_kernel_for_dispatch_key(COMPOSITE)
         if handle is None and not taken_apart:
-            knowledge = "no MACs" if _bare(name) in NO_MACS | NO_MACS_BACKWARD else "unknown"
+            knowledge = (
+                "no MACs" if _bare(name) in families.NO_MACS | families.NO_MACS_BACKWARD else "unknown"
+            )
     mutates = func._schema.is_mutable and torch.Tag.inplace_view not in func.tags
-    in_place = mutates or _bare(name) in OVERWRITING or (_elementwise(func) and handle is not _free)
-    main_only = name in MAIN_OUTPUT_ONLY
+    in_place = mutates or _bare(name) in families.OVERWRITING or (_elementwise(func) and handle is not _free)
+    main_only = name in families.MAIN_OUTPUT_ONLY
     return Rule(name, knowledge, handle or _free, taken_apart, mutates, in_place, main_only)
 
 

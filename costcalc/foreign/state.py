@@ -7,7 +7,8 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
-from types import SimpleNamespace
+from inspect import isroutine
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ def saved(model: nn.Module) -> list[Restore]:
     """What puts back every attribute of every module, and what those hold, however deep."""
     seen: set[int] = set()
     restores: list[Restore] = []
-    waiting: list[Any] = [module.__dict__ for module in model.modules()]
+    waiting: list[Any] = [*(module.__dict__ for module in model.modules()), *_shared(model)]
     while waiting:
         value = waiting.pop()
         if id(value) in seen:
@@ -40,11 +41,18 @@ def _restores(value: Any) -> Iterator[Restore]:
         yield partial(_refilled, value, value.extend, list(value))
     elif isinstance(value, torch.Tensor) and _keeps_values(value):
         yield partial(_reset, value, value.detach().clone(), value._version)
+    elif type(value).__module__ == "numpy" and getattr(value, "size", SMALL + 1) <= SMALL:
+        yield partial(_written, value, value.copy())
 
 
 def _refilled(value: Any, fill: Callable[[Any], None], before: Any) -> None:
     value.clear()
     fill(before)
+
+
+def _written(array: Any, values: Any) -> None:
+    if getattr(array, "ndim", 0) and array.flags.writeable:
+        array[...] = values
 
 
 def _reset(tensor: torch.Tensor, values: torch.Tensor, version: int) -> None:
@@ -65,11 +73,19 @@ def _inside(value: Any) -> list[Any]:
         return list(value.values())
     if isinstance(value, (list, tuple, set, deque)):
         return list(value)
-    if isinstance(value, (nn.Module, type, torch.Tensor)) or callable(value):
+    if isinstance(value, (nn.Module, type, ModuleType, torch.Tensor)) or isroutine(value):
         return []
-    if isinstance(value, SimpleNamespace) or type(value).__module__ not in ("builtins", "torch"):
-        return [vars(value)] if hasattr(value, "__dict__") else []
-    return []
+    is_ours = type(value).__module__.partition(".")[0] in ("builtins", "torch", "numpy")
+    return [vars(value)] if hasattr(value, "__dict__") and not is_ours else []
+
+
+def _shared(model: nn.Module) -> list[Any]:
+    """Containers that the classes of the modules hold for all of their kind."""
+    kinds = {kind for module in model.modules() for kind in type(module).__mro__}
+    own = [kind for kind in kinds if kind.__module__.partition(".")[0] not in ("builtins", "torch")]
+    return [
+        held for kind in own for held in vars(kind).values() if isinstance(held, (dict, list, set, deque))
+    ]
 
 
 def _random() -> Restore:
