@@ -47,7 +47,7 @@ def align(
     Blocks are paired by name, ``inception_3a`` also with ``inception3a``, and keep the order of the first
     that has them.
     """
-    columns = [{_spelt(part.name, parts): part for part in parts} for parts in blocks]
+    columns = [_spelt(parts) for parts in blocks]
     shown = {key: part.name for column in reversed(columns) for key, part in column.items()}
     names = _merged([list(column) for column in columns])
     rows = (Aligned(shown[name], tuple(column.get(name) for column in columns)) for name in names)
@@ -56,10 +56,10 @@ def align(
     return Comparison(tuple(wholes), tuple(rows), tuple(alike))
 
 
-def _spelt(name: str, parts: Sequence[Part]) -> str:
-    """The letters and digits of a name, if no other block has the same."""
-    spelt = [_letters(part.name) for part in parts]
-    return _letters(name) if spelt.count(_letters(name)) == 1 else name
+def _spelt(parts: Sequence[Part]) -> dict[str, Part]:
+    """Blocks by the letters and digits of their names, or by the names where those are not enough."""
+    times = Counter(_letters(part.name) for part in parts)
+    return {_letters(part.name) if times[_letters(part.name)] == 1 else part.name: part for part in parts}
 
 
 def _letters(name: str) -> str:

@@ -308,7 +308,7 @@ class Grid:
 class View:
     """What a command shows: a kind (the name of its schema), grids, facts for machines only,
     notes below the grids, and a closing summary, one sentence an entry. ``provenance`` says how
-    it came about, for machines.
+    it came about and ``warnings`` what to doubt, for machines.
     """
 
     kind: str
@@ -318,3 +318,4 @@ class View:
     summary: tuple[str, ...] = ()
     passed: bool = True
     provenance: Mapping[str, object] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()

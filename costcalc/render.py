@@ -163,7 +163,7 @@ def json_(view: View) -> str:
             "schema": f"costcalc.{view.kind}/1",
             "result": result,
             "provenance": dict(view.provenance),
-            "warnings": [],
+            "warnings": list(view.warnings),
         }
     )
 

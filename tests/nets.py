@@ -55,6 +55,32 @@ class Picky(nn.Module):
         return given
 
 
+class Sparse(nn.Module):
+    """Computes for the tokens that a mask keeps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.expert = nn.Linear(8, 8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        given: torch.Tensor = self.expert(x[x.sum(-1) > 0])
+        return given
+
+
+class Chatty(nn.Module):
+    """Prints what it does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(3, 4)
+        print("I am built")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        print("I run")
+        given: torch.Tensor = self.first(x)
+        return given
+
+
 def broken() -> nn.Module:
     """Never gives a model."""
     raise OSError("no weights here")

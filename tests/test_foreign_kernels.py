@@ -91,6 +91,34 @@ KERNELS = {
         {"": 2 * (4 * 5 * 5) * (3 * 2 * 2)},
         0,
     ),
+    "broadcast attention": Case(  # k and v of 3 samples, q of one: 3 of everything
+        kernel("scaled_dot_product_attention"),
+        ((1, 4, 3, 8), (3, 4, 5, 8), (3, 4, 5, 8)),
+        {"": 3 * 4 * (3 * 5 * 8 + 3 * 5 * 8)},
+        0,
+        4 * 3 * 4 * 3 * 5,
+    ),
+    "causal attention": Case(
+        kernel("scaled_dot_product_attention", None, 0.0, True), (Q, K, K), ATTENDED, 0, 5 * 2 * 4 * 3 * 5
+    ),
+    "_native_batch_norm_legit": Case(
+        kernel("_native_batch_norm_legit", None, None, True, 0.1, 1e-5), ((2, 3, 4),), {}, 0, 5 * 24
+    ),
+    "native_group_norm": Case(  # with a scale and no shift
+        told(lambda self, x: aten.native_group_norm(x, self.w, None, 2, 4, 5, 2, 1e-5)[0], w=weight(4)),
+        ((2, 4, 5),),
+        {},
+        4,
+        40 * 5,
+    ),
+    "embedding_bag": Case(  # 2 bags of 3 rows of 4
+        told(lambda self, x: torch.nn.functional.embedding_bag(x, self.w), w=weight(10, 4)),
+        (typed(torch.int64, 2, 3),),
+        {},
+        40,
+        2 * 3 * 4,
+    ),
+    "the larger of two": Case(kernel("max"), ((4,), (5, 4)), {}, 0, 20),
     "_trilinear": Case(  # x [2, 5], w [4, 5, 6], y [2, 6]: one product per sample, output and pair
         kernel("_trilinear", [1, 3], [0], [1, 2], [2, 3]), ((2, 5), (4, 5, 6), (2, 6)), {"": 2 * 4 * 5 * 6}, 0
     ),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import nets
 import pytest
@@ -35,7 +37,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
         ("show torchvison:resnet50", 2, "did you mean 'torchvision'?"),
         ("show nots:Words", 2, "there is no module 'nots'"),
         ("show nets:Wrds", 2, "nets has no 'Wrds'; did you mean 'Words'?"),
-        ("show nets:number", 2, "nets:number is a int, neither a factory nor a torch.nn.Module"),
+        ("show nets:number", 2, "nets:number is int, neither a factory nor a torch.nn.Module"),
         ("show nets:broken", 2, "nets:broken: the factory raised OSError: no weights here"),
         ("show nets:built -k a=1", 2, "already built; -k has nothing to set"),
         ("show nets:Words", 2, "what nets:Words takes is not known; say it, for example with --input"),
@@ -228,3 +230,111 @@ def test_a_counter_that_disagrees_is_a_finding(run: Run, monkeypatch: pytest.Mon
     code, out, _ = run("check nets:Picky --input 3")
     assert code == 1
     assert "DISAGREE: on total (fvcore)" in out
+
+
+def test_an_upper_bound_exceeds_nothing_for_sure(run: Run) -> None:
+    line = "budget nets:Sparse --input 4x8 --batch 2"
+    code, out, _ = run(f"{line} --limit 1M")
+    assert code == 0
+    assert "AT MOST: how much aten::index keeps depends on values" in out
+    code, out, err = run(f"{line} --limit 1")
+    assert (code, out) == (3, "")
+    assert "what is counted is the most it can be" in err
+
+
+def test_doubts_are_warnings_in_json(run: Run) -> None:
+    (warning,) = json.loads(run("show nets:Spectral --input 3x8x8 --json")[1])["warnings"]
+    assert warning.startswith("AT LEAST: the cost of some operators is not known: aten::_fft_c2c")
+    (warning,) = json.loads(run("show nets:Sparse --input 4x8 --json")[1])["warnings"]
+    assert warning.startswith("AT MOST")
+    assert json.loads(run("show nets:Picky --input 3 --json")[1])["warnings"] == []
+
+
+def test_what_a_model_prints_is_no_result(run: Run) -> None:
+    code, out, err = run("show nets:Chatty --input 3 --json")
+    assert code == 0
+    assert json.loads(out)["result"]["macs"] == 3 * 4
+    assert err == "I am built\nI run\n"
+
+
+def test_check_holds_a_batch(run: Run) -> None:
+    code, out, _ = run("check nets:Picky --input 3 --batch 4 --json")
+    found = json.loads(out)["result"]
+    assert code == 0
+    assert found["passed"]
+    assert found["modules"]["total"]["macs"] == 4 * 3 * 4
+
+
+def test_a_model_too_large_to_run_has_one_opinion_less(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api.subjects, "TRACE_MACS", 20)
+    code, out, _ = run("check nets:Picky --input 3 --batch 4")
+    assert code == 0
+    assert "fvcore has no opinion: it would compute 4.8e+01 multiply-adds" in out
+
+
+def test_a_note_is_said_once(run: Run) -> None:
+    notes = json.loads(run("compare nets:Picky nets:Picky --input 3 --json")[1])["result"]["notes"]
+    assert sum("1 MAC = " in note for note in notes) == 1
+
+
+def test_a_comparison_says_who_counted_what(run: Run) -> None:
+    found = json.loads(run("compare googlenet-torchvision torchvision:googlenet --json")[1])
+    assert found["provenance"]["by"] == {
+        "googlenet-torchvision": "trace",
+        "torchvision:googlenet": "operators",
+    }
+    mixed = costcalc.count(nets.Picky(), torch.zeros(1, 3))
+    other = api.costed("nets:Picky", api.Options(inputs=("3",), convention="torchinfo"))
+    with pytest.raises(CostcalcError, match="several conventions"):
+        costcalc.compare(mixed, other)
+
+
+def test_what_the_users_module_lacks_is_named(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lacking.py").write_text("import nosuchthing\n")
+    monkeypatch.chdir(tmp_path)
+    before = list(sys.path)
+    code, out, err = run("show lacking:Net --input 3")
+    assert (code, out) == (3, "")
+    assert "lacking does not import: No module named 'nosuchthing'" in err
+    assert sys.path == before
+
+
+def test_a_transformer_takes_the_image_it_was_built_for() -> None:
+    from costcalc.foreign import models
+
+    found = models.load("torchvision:vit_b_16", {"image_size": "384"})
+    assert found.inputs[0].shape == (3, 384, 384)
+
+
+def test_a_batch_that_was_not_given_divides_nothing() -> None:
+    found = costcalc.count(nn.Linear(3, 4), torch.zeros(32, 3))
+    for samples in (-1, 0, 2, 7):
+        with pytest.raises(CostcalcError, match=f"was not given a batch of {samples}"):
+            found.per_sample(samples)
+    model = nets.Deciding()
+    for wrong in (lambda: costcalc.budget(model, "1M"), lambda: costcalc.compare(model, model)):
+        with pytest.raises(CostcalcError, match=r"costcalc.count\(model, \*inputs\)"):
+            wrong()
+
+
+def test_an_instance_can_be_checked_and_reconciled() -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.ReLU())
+    assert api.check(model, torch.zeros(2, 3)).passed
+    assert costcalc.reconcile(model, torch.zeros(2, 3), using=["fvcore", "torchinfo"])
+
+
+def test_what_others_have_no_formula_for_is_no_disagreement() -> None:
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.pair = nn.Bilinear(3, 3, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            paired: torch.Tensor = self.pair(x, x)
+            return paired
+
+    found = api.check(Both(), torch.zeros(2, 3))
+    assert found.passed
+    assert "AGREE: FlopCounterMode" in str(found)

@@ -25,10 +25,10 @@ from costcalc.api.verdicts import (
     Reconciled,
     Reconciliation,
 )
-from costcalc.errors import CostcalcError, Misfit, did_you_mean, shortened
+from costcalc.errors import ENVIRONMENT, CostcalcError, Misfit, did_you_mean, shortened
 from costcalc.execution import Execution
 from costcalc.graph import Graph
-from costcalc.records import COUNTS, Limit, Producer
+from costcalc.records import COUNTS, Cost, Limit, Producer
 from costcalc.units import quantity
 
 if TYPE_CHECKING:
@@ -115,6 +115,8 @@ def _costed(of: Costed | Graph | str, by: Producer) -> Costed:
         return of
     if isinstance(of, str) and is_foreign(of):
         return costed(of, Options(by=by))
+    if not isinstance(of, (str, Graph)):
+        raise CostcalcError(f"a {type(of).__name__} has no costs yet; give costcalc.count(model, *inputs)")
     return costs(of, by)
 
 
@@ -122,7 +124,10 @@ def compare(*of: Costed | Graph | str, by: Producer = "trace") -> Compared:
     """Two or more architectures side by side, blocks paired by name."""
     if len(of) < 2:
         raise CostcalcError("a comparison takes two architectures or more")
-    return Compared(tuple(_costed(each, by) for each in of))
+    found = tuple(_costed(each, by) for each in of)
+    if len({str(each.labels) for each in found}) > 1:
+        raise CostcalcError("counts of several conventions cannot be compared")
+    return Compared(found)
 
 
 def budget(
@@ -167,19 +172,25 @@ def limits(
 def judged(of: Costed, wanted: Sequence[Limit], allow_uncounted: Sequence[str] = ()) -> Budget:
     """Verdicts on costs; see :func:`budget`."""
     verdicts = checks.budget(wanted, of.named)
-    if isinstance(of, Counted) and any(limit.metric == "macs" for limit in wanted):
-        of.refuse_uncounted(allow_uncounted)
+    if isinstance(of, Counted):
+        if any(limit.metric == "macs" for limit in wanted):
+            of.refuse_uncounted(allow_uncounted)
+        if any(not verdict.passed and verdict.limit.metric != "params" for verdict in verdicts):
+            of.refuse_assumed()
     return Budget(of, verdicts)
 
 
-def check(of: Graph | str, options: Options | None = None) -> Check | ModelCheck:
+def check(
+    of: Graph | str | nn.Module, *args: Any, options: Options | None = None, **kwargs: Any
+) -> Check | ModelCheck:
     """Other counts held against ours: of a spec, the fvcore trace and ``FlopCounterMode``, row by row.
 
-    Of a model, ``FlopCounterMode`` and fvcore in its own convention, module by module.
+    Of a model, ``FlopCounterMode`` and fvcore in its own convention, module by module; an ``nn.Module``
+    takes the arguments of its forward pass behind it.
     """
     options = options or Options()
-    if isinstance(of, str) and is_foreign(of):
-        return _check_model(of, options)
+    if not isinstance(of, (str, Graph)) or (isinstance(of, str) and is_foreign(of)):
+        return _check_model(_in_inference(of, options, args, kwargs))
     graph = subjects.loaded(of, options) if isinstance(of, str) else of
     closed = formula.costs(graph)
     subjects.traceable(graph, closed)
@@ -190,11 +201,10 @@ def check(of: Graph | str, options: Options | None = None) -> Check | ModelCheck
     return Check(Costs(graph, closed), traced, third, found, checks.figures(graph, closed))
 
 
-def _check_model(name: str, options: Options) -> ModelCheck:
+def _check_model(model: Prepared) -> ModelCheck:
     """A model's count beside those who can count it too."""
     from costcalc.foreign import opinions
 
-    model = _in_inference(name, options)
     counted = Counted(model.whole(), model.source)
     said: dict[str, Mapping[str, int]] = {}
     reasons: dict[str, str] = {}
@@ -202,20 +212,34 @@ def _check_model(name: str, options: Options) -> ModelCheck:
     for key, ask in {"FlopCounterMode": opinions.flop_counter, "fvcore": opinions.fvcore}.items():
         try:
             if key == "fvcore":
-                opinions.refuse_large(total.macs, total.params, total.writes)
+                _runnable(total)
             said[key] = ask(model.module, model.args, model.kwargs)
         except Exception as error:  # whatever another program raises is its lack of an opinion
             reasons[key] = " ".join(str(error).split())[:200]
-    by = {"FlopCounterMode": None, "fvcore": conventions.named("fvcore")}
-    expected = {key: _contained(replace(counted, convention=by[key])) for key in said}
+    by = {"FlopCounterMode": "flopcounter", "fvcore": "fvcore"}
+    expected = {key: _contained(replace(counted, convention=conventions.named(by[key]))) for key in said}
     return ModelCheck(counted, said, expected, reasons)
 
 
-def _in_inference(name: str, options: Options) -> Prepared:
+def _runnable(total: Cost) -> None:
+    """Refuse to let others run what would take them too much memory or time."""
+    if why := subjects.too_large(total):
+        raise CostcalcError(f"it would {why}", ENVIRONMENT)
+
+
+def _in_inference(
+    of: Graph | str | nn.Module, options: Options, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Prepared:
     """A model for others to count, which they do in inference mode."""
-    if options.training and is_foreign(name):
-        raise CostcalcError(f"--training: other counters see {name} in inference mode only")
-    return subjects.prepared(name, options)
+    if isinstance(of, str):
+        if options.training and is_foreign(of):
+            raise CostcalcError(f"--training: other counters see {of} in inference mode only")
+        return subjects.prepared(of, options)
+    from costcalc import foreign
+
+    if isinstance(of, Graph):
+        return foreign.of_graph(of)
+    return foreign.Prepared(type(of).__name__, of, args, kwargs, 0, "")
 
 
 def _contained(counted: Counted) -> dict[str, int]:
@@ -229,14 +253,19 @@ def _contained(counted: Counted) -> dict[str, int]:
 
 
 def reconcile(
-    name: str, using: Sequence[str] = (), run: bool = True, options: Options | None = None
+    of: Graph | str | nn.Module,
+    *args: Any,
+    using: Sequence[str] = (),
+    run: bool = True,
+    options: Options | None = None,
+    **kwargs: Any,
 ) -> Reconciliation:
     """What other counters make of a model or spec: each figure as the MACs and named terms.
 
     ``using`` are keys of conventions, by default all; those that are installed are ``run`` and held
-    against their terms.
+    against their terms. An ``nn.Module`` takes the arguments of its forward pass behind it.
     """
-    model = _in_inference(name, options or Options())
+    model = _in_inference(of, options or Options(), args, kwargs)
     execution = model.whole()
     others = [each for each in conventions.CONVENTIONS.values() if each.key != "costcalc"]
     chosen = [conventions.named(key) for key in using] or others
@@ -248,7 +277,7 @@ def reconcile(
         )
         for each in chosen
     ]
-    return Reconciliation(name, tuple(found))
+    return Reconciliation(model.name, tuple(found))
 
 
 def _measured(key: str, model: Prepared, execution: Execution) -> tuple[int | None, str]:
@@ -257,7 +286,7 @@ def _measured(key: str, model: Prepared, execution: Execution) -> tuple[int | No
 
     total = Counted(execution).total
     try:
-        opinions.refuse_large(total.macs, total.params, total.writes)
+        _runnable(total)
         return opinions.total(key, model.module, model.args, model.kwargs), ""
     except CostcalcError as error:
         return None, str(error)

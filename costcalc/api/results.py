@@ -250,6 +250,15 @@ class Counted(Costed):
                 ENVIRONMENT,
             )
 
+    def refuse_assumed(self) -> None:
+        """Raise :class:`CostcalcError` if the counts are an upper bound, which exceeds nothing for sure."""
+        if self.execution.assumed:
+            raise CostcalcError(
+                f"no verdict on {self.execution.name}: how much {', '.join(self.execution.assumed)} keeps "
+                "depends on values; what is counted is the most it can be, and that is over a limit",
+                ENVIRONMENT,
+            )
+
     def view(self, layers: bool = False, metrics: Sequence[str] = (), depth: int | None = None) -> View:
         view = super().view(layers, metrics, depth)
         return view if self.convention else views.with_operators(view, self.attribution)
@@ -259,6 +268,9 @@ def noted(view: View, found: Sequence[Costed]) -> View:
     """The view with notes on who counted, what agrees, and what is not counted."""
     tables = [(each.table, each.disagreements if isinstance(each, Costs) else ()) for each in found]
     counted = [each for each in found if isinstance(each, Counted)]
+    if len(found) > 1 and counted:
+        by = {each.subject.name: each.table.by for each in found}
+        view = replace(view, provenance={**view.provenance, "by": by})
     for each in counted:
         view = views.of_models(view, each.attribution, each.convention, alone=len(found) == 1)
     return replace(view, notes=(*view.notes, views.counted(tables)))

@@ -12,7 +12,7 @@ from costcalc import checks, conventions, formula, spec
 from costcalc.api.results import Costed, Costs, Counted
 from costcalc.errors import ENVIRONMENT, CostcalcError
 from costcalc.graph import Graph
-from costcalc.records import CostTable, Producer
+from costcalc.records import Cost, CostTable, Producer
 
 if TYPE_CHECKING:
     from costcalc.foreign import Prepared
@@ -118,12 +118,14 @@ def costs(graph: Graph, by: Producer) -> Costs:
 
 def traceable(graph: Graph, table: CostTable) -> None:
     """Refuse what a trace could not hold or finish; the closed form answers all the same."""
-    total = table.total
+    if why := too_large(table.total):
+        message = f"tracing '{graph.name}' would {why}; `--by formula` answers without"
+        raise CostcalcError(message, ENVIRONMENT)
+
+
+def too_large(total: Cost) -> str:
+    """Why a program that really computes should not run this, or nothing."""
     taken = 4 * (total.params + total.writes)
     if taken > TRACE_BYTES:
-        why = f"take about {taken / 2**30:,.0f} GiB"
-    elif total.macs > TRACE_MACS:
-        why = f"compute {total.macs:.1e} multiply-adds"
-    else:
-        return
-    raise CostcalcError(f"tracing '{graph.name}' would {why}; `--by formula` answers without", ENVIRONMENT)
+        return f"take about {taken / 2**30:,.0f} GiB"
+    return f"compute {total.macs:.1e} multiply-adds" if total.macs > TRACE_MACS else ""

@@ -213,7 +213,7 @@ def check(
     """
     how = options(sets, training, By.trace, inputs, batch, dtype, keys)
     with progress(f"tracing {name}"):
-        found = api.check(name, how)
+        found = api.check(name, options=how)
     show_(found.view(), form, json, By.trace)
     _exit(found.passed)
 
@@ -238,7 +238,7 @@ def reconcile(
     """
     how = options(sets, training, By.trace, inputs, batch, dtype, keys)
     with progress(f"asking others about {name}"):
-        found = api.reconcile(name, words(using), run, how)
+        found = api.reconcile(name, using=words(using), run=run, options=how)
     show_(found.view(), form, json)
     _exit(found.passed)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 
 from costcalc import machine, render, views
@@ -31,7 +31,7 @@ def show(view: View, form: str, json: bool, by: By | None = None) -> None:
         return
     if chosen == "json":  # nobody else asks for versions, which take a while to find
         how = {"by": by.value} if by else {}
-        is_model = view.provenance.get("by") == "operators"
+        is_model = "operators" in str(view.provenance.get("by"))
         versions = machine.versions(machine.REPORTED + machine.ZOOS if is_model else machine.REPORTED)
         known = {"versions": versions, "convention": views.CONVENTION}
         view = replace(view, provenance={**known, **how, **view.provenance})
@@ -41,13 +41,14 @@ def show(view: View, form: str, json: bool, by: By | None = None) -> None:
 @contextmanager
 def progress(what: str) -> Iterator[None]:
     """A spinner on stderr while it is a terminal."""
-    if Run.quiet or not sys.stderr.isatty():
-        yield
-        return
-    from rich.console import Console
+    with redirect_stdout(sys.stderr):  # what a model's own code prints is no result
+        if Run.quiet or not sys.stderr.isatty():
+            yield
+            return
+        from rich.console import Console
 
-    with Console(stderr=True).status(what):
-        yield
+        with Console(stderr=True).status(what):
+            yield
 
 
 def put(text: str) -> None:

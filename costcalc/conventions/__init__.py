@@ -11,7 +11,7 @@ from costcalc.conventions.thop import THOP
 from costcalc.conventions.torchinfo import TORCHINFO
 from costcalc.conventions.traced import FVCORE, TORCHPROFILE
 from costcalc.conventions.ultralytics import ULTRALYTICS
-from costcalc.errors import CostcalcError, did_you_mean
+from costcalc.errors import CostcalcError, did_you_mean, shortened
 
 __all__ = ["CONVENTIONS", "Convention", "Term", "named"]
 
@@ -38,5 +38,6 @@ CONVENTIONS: dict[str, Convention] = {
 def named(key: str) -> Convention:
     """The convention of that key; raises :class:`CostcalcError` for an unknown one."""
     if key not in CONVENTIONS:
-        raise CostcalcError(f"no counter is called '{key}'{did_you_mean(key, CONVENTIONS)}")
+        hint = did_you_mean(key, CONVENTIONS) or f"; there are {', '.join(CONVENTIONS)}"
+        raise CostcalcError(f"no counter is called {shortened(key)}{hint}")
     return CONVENTIONS[key]

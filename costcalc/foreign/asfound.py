@@ -131,7 +131,7 @@ def _set_training(model: nn.Module, train: bool) -> None:
     """As the model itself does it, or, where it refuses (an exported or a locked one), by the flags alone."""
     try:
         model.train(train)
-    except Exception:
+    except (NotImplementedError, AttributeError):
         for module in model.modules():
             module.__dict__["training"] = train
 

@@ -20,7 +20,7 @@ DTYPES = {
     **{"int64": torch.int64, "int32": torch.int32, "long": torch.int64, "int": torch.int64},
     **{"uint8": torch.uint8, "bool": torch.bool, "complex64": torch.complex64},
 }
-_INPUT = re.compile(r"(?:(?P<name>[A-Za-z_]\w*)=)?(?P<shape>[0-9x×]*)(?::(?P<dtype>\w+))?")
+_INPUT = re.compile(r"(?:(?P<name>[A-Za-z_]\w*)=)?(?P<shape>[0-9xX×]*)(?::(?P<dtype>\w+))?")
 MAX_AXES = 8
 
 
@@ -40,13 +40,13 @@ class Input:
 def parse(text: str) -> Input:
     """``[NAME=]SHAPE[:DTYPE]``, the shape without batch; raises :class:`CostcalcError`."""
     match = _INPUT.fullmatch(text.strip()) if len(text) <= 200 else None
-    if match is None:
+    if match is None or not text.strip():
         raise CostcalcError(
             f"--input {shortened(text)} is no input; write a shape without batch, such as 3x224x224, "
             "128:int64 for tokens, or NAME=128:bool for a keyword"
         )
-    axes = re.split("[x×]", match["shape"]) if match["shape"] else []
-    if len(axes) > MAX_AXES or not all(axis and len(axis) < 14 and int(axis) for axis in axes):
+    axes = re.split("[xX×]", match["shape"]) if match["shape"] else []
+    if len(axes) > MAX_AXES or not all(axis and int(axis) for axis in axes):
         raise CostcalcError(
             f"--input {shortened(text)}: every axis is a whole number from 1 on, at most {MAX_AXES} of them"
         )

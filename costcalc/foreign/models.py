@@ -9,9 +9,9 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
-import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,6 @@ from costcalc.errors import ENVIRONMENT, CostcalcError, did_you_mean, shortened
 from costcalc.foreign import asfound, operators
 from costcalc.foreign.dispatch import is_filled
 from costcalc.foreign.inputs import Input
-
-_NAME = re.compile(r"(?P<where>[A-Za-z_][\w.]*):(?P<what>[A-Za-z_][\w./-]*)")
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,6 @@ class Model:
     inputs: tuple[Input, ...]
     source: str
     listed: bool = False
-    notes: tuple[str, ...] = ()
 
 
 def load(name: str, arguments: Mapping[str, str] | None = None) -> Model:
@@ -49,14 +46,9 @@ def load(name: str, arguments: Mapping[str, str] | None = None) -> Model:
     Values are Python literals, or else text. Raises :class:`CostcalcError` for an unknown name, a missing
     package, or the factory's own exception.
     """
-    match = _NAME.fullmatch(name)
-    if match is None:
-        raise CostcalcError(
-            f"{shortened(name)} names no model; write torchvision:NAME, timm:NAME or package.module:factory"
-        )
+    where, _, what = name.partition(":")
     given = {key: _literal(value) for key, value in (arguments or {}).items()}
-    zoo = ZOOS.get(match["where"], _factory)
-    return zoo(name, match["where"], match["what"], given)
+    return ZOOS.get(where, _factory)(name, where, what, given)
 
 
 def _literal(text: str) -> Any:
@@ -154,7 +146,7 @@ def _built(name: str, factory: Callable[..., Any], arguments: Mapping[str, Any])
         said = " ".join(str(error).split()) or "without a message"
         raise CostcalcError(f"{name}: the factory raised {type(error).__name__}: {said}") from error
     if not isinstance(model, nn.Module):
-        raise CostcalcError(f"{name} gives a {type(model).__name__}, no torch.nn.Module")
+        raise CostcalcError(f"{name} gives {type(model).__name__}, no torch.nn.Module")
     return model
 
 
@@ -219,10 +211,20 @@ def _timm(name: str, package: str, what: str, given: dict[str, Any]) -> Model:
     return Model(name, module, (Input((channels, *size[1:])),), package)
 
 
+@contextmanager
+def _working_folder() -> Iterator[None]:
+    """Modules of the working folder can be imported."""
+    before = list(sys.path)
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        yield
+    finally:
+        sys.path[:] = before
+
+
+@_working_folder()
 def _factory(name: str, where: str, what: str, given: dict[str, Any]) -> Model:
     """``package.module:factory``: a class or function that gives a module, or a module itself."""
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
     try:
         with Unfilled():
             found: Any = importlib.import_module(where)
@@ -244,7 +246,7 @@ def _factory(name: str, where: str, what: str, given: dict[str, Any]) -> Model:
             raise CostcalcError(f"{name} is a module already built; -k has nothing to set")
         return Model(name, found, (), where)
     if not callable(found):
-        raise CostcalcError(f"{name} is a {type(found).__name__}, neither a factory nor a torch.nn.Module")
+        raise CostcalcError(f"{name} is {type(found).__name__}, neither a factory nor a torch.nn.Module")
     return Model(name, _built(name, found, given), (), where)
 
 

@@ -70,11 +70,20 @@ def of_models(view: View, of: Attribution, convention: Convention | None, alone:
     """The view with what has to be said of a model's counts."""
     named = "" if alone else f"{of.name}: "
     notes = [f"{named}{note}" for note in _notes(of, convention)]
-    provenance = {**view.provenance, "by": "operators", "convention": _convention(of, convention)}
+    provenance = dict(view.provenance)
+    if alone:
+        provenance |= {"by": "operators", "convention": _convention(of, convention)}
     kept = [note for note in view.notes if note != CONVENTION]
     said = [] if _convention(of, convention) in kept else [_convention(of, convention)]
     summary = [*view.summary, *(f"{named}{line}" for line in _at_least(of))]
-    return replace(view, notes=(*kept, *said, *notes), summary=tuple(summary), provenance=provenance)
+    doubts = [line for line in (*notes, *summary) if "AT MOST" in line or "AT LEAST" in line]
+    return replace(
+        view,
+        notes=(*kept, *said, *notes),
+        summary=tuple(summary),
+        provenance=provenance,
+        warnings=(*view.warnings, *doubts),
+    )
 
 
 def labels(convention: Convention | None) -> Mapping[str, str]:
@@ -104,13 +113,9 @@ def _unit(of: Attribution) -> str:
     if not ran.samples:
         return "for the inputs given"
     per = "sample" if ran.samples == 1 or ran.divided else "batch"
-    return (
-        f"per {per}"
-        if ran.batch == 1
-        else f"per {per} of {ran.batch}"
-        if per == "batch"
-        else f"per sample of a batch of {ran.batch}"
-    )
+    if ran.batch == 1:
+        return f"per {per}"
+    return f"per batch of {ran.batch}" if per == "batch" else f"per sample of a batch of {ran.batch}"
 
 
 def _notes(of: Attribution, convention: Convention | None) -> list[str]:
@@ -146,9 +151,9 @@ def check_model(
         *(column for name in names for column in _opinion_columns(name)),
         Column("agree", "agree", "text"),
     )
-    paths = [""] + [part.name for part in of.blocks() if part.name != of.label("")]
-    rows = tuple(_opinion(of, path, names, opinions, expected) for path in paths[1:])
-    total = ("total", *_opinion(of, "", names, opinions, expected)[1:])
+    blocks = {part.name: part.cost.macs for part in of.blocks() if part.name != of.label("")}
+    rows = tuple(_opinion(path, macs, names, opinions, expected) for path, macs in blocks.items())
+    total = ("total", *_opinion("", of.table.total.macs, names, opinions, expected)[1:])
     grid = Grid("modules", f"check of {of.name}", columns, rows, total)
     bad = [
         f"{path or 'total'} ({name})"
@@ -156,8 +161,8 @@ def check_model(
         for path, value in expected[name].items()
         if opinions[name].get(path) != value
     ]
-    notes = ["Counts are of the whole batch.", *_reasons(reasons)]
-    facts: dict[str, Cell] = {"name": of.name, "agree": not bad, "passed": passed}
+    notes = ["Counts are of the whole batch; FlopCounterMode counts 2 FLOPs per MAC.", *_reasons(reasons)]
+    facts: dict[str, Cell] = {"name": of.name, "passed": passed}
     return View("check_model", (grid,), facts, tuple(notes), _opined(of, names, bad, expected), passed)
 
 
@@ -173,14 +178,13 @@ def _opinion_columns(name: str) -> tuple[Column, ...]:
 
 
 def _opinion(
-    of: Attribution,
     path: str,
+    macs: int,
     names: Sequence[str],
     opinions: Mapping[str, Mapping[str, int]],
     expected: Mapping[str, Mapping[str, int]],
 ) -> tuple[Cell, ...]:
     pairs = [(expected[name].get(path), opinions[name].get(path)) for name in names]
-    macs = of.part(path).cost.macs if path else of.table.total.macs
     agree = "yes" if all(known is None or known == said for known, said in pairs) else "no"
     return (path, macs, *(cell for pair in pairs for cell in pair), agree)
 
