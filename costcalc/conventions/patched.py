@@ -13,6 +13,7 @@ from costcalc.conventions.terms import (
     Rule,
     again,
     argument,
+    first_times_width,
     given,
     instead,
     neither,
@@ -32,11 +33,6 @@ def _inner(execution: Execution, operation: Operation) -> bool:
 
 def _outer(execution: Execution, operation: Operation) -> bool:
     return not operation.within
-
-
-def _first_times_width(operation: Operation) -> int:
-    """The left factor's elements times the last axis of the right one, whatever is broadcast."""
-    return math.prod(shape(operation, 0)) * shape(operation, 1)[-1]
 
 
 def _evenly_padded(operation: Operation) -> int:
@@ -73,7 +69,7 @@ CALFLOPS_RULES = (
     rule("attention products", ATTENTION, products(-1)),
     rule("products written with an @", "matmul", products(-1), _outer, sign),
     rule("plain matrix products", "mm bmm", products(-1), _outer),
-    rule("matrix products, broadcast", "matmul", instead(_first_times_width), _outer, neither(sign)),
+    rule("matrix products, broadcast", "matmul", instead(first_times_width), _outer, neither(sign)),
     rule("grouped transposed convolutions divided twice", TRANSPOSED, instead(_grouped_twice)),
 )
 CALFLOPS = Convention(
@@ -92,7 +88,7 @@ DEEPSPEED = Convention(
     calls_it="MACs",
     distribution="deepspeed",
     terms=sums(
-        *COMMON, rule("matrix products, broadcast", "matmul mm bmm", instead(_first_times_width), _outer)
+        *COMMON, rule("matrix products, broadcast", "matmul mm bmm", instead(first_times_width), _outer)
     ),
     note="Recurrent layers and einsum are nothing.",
 )

@@ -21,6 +21,7 @@ from costcalc.conventions.terms import (
     biases,
     calls,
     deriving,
+    first_times_width,
     functional,
     inputs,
     inside,
@@ -143,11 +144,6 @@ def _heads(operations: list[Operation], batch: int) -> int:
     return 1
 
 
-def _first_times_width(operation: Operation) -> int:
-    """The left factor's elements times the last axis of the right one."""
-    return math.prod(shape(operation, 0)) * shape(operation, 1)[-1]
-
-
 def _added(operation: Operation) -> int:
     return operation.macs + math.prod(shape(operation, 0))
 
@@ -257,7 +253,7 @@ PTFLOPS = Convention(
         rule("softmax functions", "softmax", inputs(1), functional, neither(_softmin)),
         rule("elementwise functions", "mul add", _elementwise, _elementwise_function),
         rule("upsampling functions, also those that layers call", UPSAMPLING, _interpolated),
-        rule("matrix products", MATMUL, _first_times_width, lambda e, o: not o.within and not sign(e, o)),
+        rule("matrix products", MATMUL, first_times_width, lambda e, o: not o.within and not sign(e, o)),
         rule(
             "products added to a tensor",
             "addmm baddbmm",

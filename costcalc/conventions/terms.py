@@ -243,3 +243,8 @@ def layer(execution: Execution, path: str) -> str:
 
 
 MACS = rule("MACs", "", products(1))
+
+
+def first_times_width(operation: Operation) -> int:
+    """The left factor's elements times the right one's width, whatever else is broadcast."""
+    return math.prod(shape(operation, 0)) * shape(operation, 1)[-1]

@@ -19,6 +19,7 @@ from costcalc.conventions.terms import (
     Term,
     Where,
     argument,
+    first_times_width,
     given,
     inputs,
     instead,
@@ -53,11 +54,6 @@ def seen(execution: Execution, operation: Operation) -> bool:
 
 def _training(if_so: Amount, if_not: Amount) -> Amount:
     return lambda operation: (if_so if argument(operation, 5) else if_not)(operation)
-
-
-def _first_times_width(operation: Operation) -> int:
-    """The left factor's elements times the right one's width, however many matrices the right one holds."""
-    return math.prod(shape(operation, 0)) * shape(operation, 1)[-1]
 
 
 def _printed_half(operation: Operation) -> int:
@@ -152,7 +148,7 @@ FVCORE = Convention(
         ),
         rule("products inside other operators", "", products(-1), hidden),
         rule("deformable convolutions", "deform_conv2d", products(-1)),
-        rule("products with a right factor broadcast", MATMUL, instead(_first_times_width), seen),
+        rule("products with a right factor broadcast", MATMUL, instead(first_times_width), seen),
         rule("einsum rounded to four digits", "bmm", instead(_printed_half), within("einsum")),
         rule("einsum without a sum", "mul", _unsummed, within("einsum")),
         rule(

@@ -9,6 +9,7 @@ from costcalc.graph import Graph
 from costcalc.records import Cell, Column, CostTable, Disagreement, FigureVerdict, Grid, Part, Verdict, View
 from costcalc.views.metrics import CONVENTION, LABELS, METRICS, Metric, share
 
+ZOOS = ("torchvision:", "timm:")  # whose models know what they take
 COSTLIEST = 5  # blocks that a budget names
 
 
@@ -146,7 +147,7 @@ def counted(found: Sequence[tuple[CostTable, Sequence[Disagreement]]]) -> str:
         "operators": "Counted operator by operator on meta tensors.",
     }
     models = [table.graph for table, _ in found if table.by == "operators"]
-    asking = " and ".join(f"`costcalc check {name}`" for name in models if ":" in name)
+    asking = " and ".join(f"`costcalc check {name}`" for name in models if name.startswith(ZOOS))
     if len(by) > 1:
         sentences["operators"] = f"{', '.join(models)}: counted operator by operator on meta tensors."
     if asking:
