@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from test_operators import Told, ids
-from torch import Tensor, nn
+from torch import Tensor, library, nn
 from torch.nn import functional as F
 
 from costcalc.attribution import Attribution, Operator, Parameters
@@ -192,7 +192,7 @@ UNKNOWN = "costcalc_tests::fold"
 def unknown() -> Any:
     """An operator of the user's own, with a rule for shapes."""
 
-    @torch.library.custom_op(UNKNOWN, mutates_args=())
+    @library.custom_op(UNKNOWN, mutates_args=())
     def fold(x: Tensor, y: Tensor) -> Tensor:
         return x @ y
 

@@ -15,7 +15,7 @@ import test_operators
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_operators import Case, execution, told, weight
+from test_operators import UNFIT, Case, execution, holds, judged, told, weight
 
 from costcalc.attribution import Attribution
 from costcalc.foreign import operators
@@ -124,12 +124,19 @@ KERNELS = {
     ),
     "by products": Case(kernel("_scaled_dot_product_attention_math"), (Q, K, K), ATTENDED, 0),
 }
-EVERY = {
-    **test_operators.CASES,
-    **test_foreign_products.CASES,
-    **test_foreign_sequences.CASES,
-    **KERNELS,
-}
+CASES = {**test_operators.CASES, **test_foreign_products.CASES, **test_foreign_sequences.CASES}
+EVERY = {**CASES, **KERNELS}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_case_costs_what_was_derived_by_hand(name: str) -> None:
+    holds(CASES[name])
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if CASES[name].blind != UNFIT])
+def test_torch_itself_says_the_same_where_it_can(name: str) -> None:
+    case = CASES[name]
+    assert (judged(case) == sum(case.macs.values())) is not bool(case.blind), case.blind
 
 
 @pytest.mark.parametrize("name", KERNELS)

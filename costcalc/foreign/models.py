@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import library, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from costcalc.errors import ENVIRONMENT, CostcalcError, did_you_mean, shortened
@@ -89,7 +89,7 @@ SCHEMAS = (
     "SymInt dilation_w, SymInt groups, SymInt offset_groups, bool use_mask) "
     "-> (Tensor, Tensor, Tensor, Tensor, Tensor)",
 )
-_declared: list[torch.library.Library] = []
+_declared: list[Any] = []  # kept, for what they declare lives as long as they do
 
 
 def declare_operators() -> None:
@@ -108,14 +108,14 @@ def declare_operators() -> None:
             return
         except OSError:
             continue
-    library = torch.library.Library("torchvision", "DEF")
+    declared = library.Library("torchvision", "DEF")
     for schema in SCHEMAS:
-        library.define(schema)
-    _declared.append(library)
+        declared.define(schema)
+    _declared.append(declared)
     setattr(importlib.import_module("torchvision.extension"), "_has_ops", lambda: True)  # noqa: B010
     shapes = importlib.import_module("torchvision._meta_registrations")
     for name in ("roi_align", "deform_conv2d", "_deform_conv2d_backward"):
-        library.impl(name, getattr(shapes, f"meta_{name.lstrip('_')}"), "Meta")
+        declared.impl(name, getattr(shapes, f"meta_{name.lstrip('_')}"), "Meta")
 
 
 class Unfilled(TorchDispatchMode):
