@@ -327,7 +327,7 @@ def _ran(
             shapes = func(*asfound.to_meta(args), **asfound.to_meta(kwargs))
             if any(tensor.numel() > state.SMALL for tensor in _flat((shapes,))):
                 return shapes
-        except (RuntimeError, NotImplementedError):
+        except RuntimeError:
             pass  # it needs the values to know the shape
     return func(*args, **kwargs)
 
