@@ -5,6 +5,8 @@
 1498677248
 """
 
+from typing import TYPE_CHECKING, Any
+
 from costcalc.api import (
     Budget,
     Check,
@@ -31,6 +33,9 @@ from costcalc.errors import CostcalcError
 from costcalc.graph import Graph
 from costcalc.spec import presets
 
+if TYPE_CHECKING:
+    from costcalc.api.timing import calibrate, compare_runs, measure, predict, validate
+
 __all__ = [
     "Budget",
     "Check",
@@ -44,21 +49,32 @@ __all__ = [
     "Graph",
     "Reconciliation",
     "budget",
+    "calibrate",
     "check",
     "claim",
     "claims",
     "closed_form",
     "compare",
+    "compare_runs",
     "costs",
     "count",
     "count_training",
     "load",
+    "measure",
+    "predict",
     "presets",
     "reconcile",
+    "validate",
 ]
 
+TIMING = ("calibrate", "compare_runs", "measure", "predict", "validate")
 
-def __getattr__(name: str) -> str:
+
+def __getattr__(name: str) -> Any:
+    if name in TIMING:  # what is about time is loaded when asked for
+        from costcalc.api import timing
+
+        return getattr(timing, name)
     if name == "__version__":
         from costcalc import machine
 

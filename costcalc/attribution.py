@@ -119,12 +119,17 @@ class Attribution:
 
     def blocks(self, depth: int | None = None) -> tuple[Part, ...]:
         """One part per first ``depth`` steps of the paths; by default as many as it takes to have several."""
-        depth = depth or self._first_fork()
+        depth = depth or self._first_fork
         members: dict[str, list[Row]] = defaultdict(list)
         for row in self.table.rows:
-            members[".".join(row.name.split(".")[:depth])].append(row)
+            members[_cut(row.name, depth)].append(row)
         return tuple(self._part(name, rows) for name, rows in members.items())
 
+    def block(self, path: str) -> str:
+        """The name of the block, by default depth, that a module is a part of."""
+        return _cut(self.label(path), self._first_fork)
+
+    @cached_property
     def _first_fork(self) -> int:
         paths = [row.name.split(".") for row in self.table.rows if row.name != self.label("")]
         deepest = max(map(len, paths), default=1)
@@ -216,6 +221,10 @@ class Attribution:
 def _measured(peak: int) -> Structure:
     """What is known of a foreign part beside its costs: its wiring is not."""
     return Structure(receptive_field=None, depth=None, nonlinearities=None, peak_activations=peak)
+
+
+def _cut(name: str, depth: int) -> str:
+    return ".".join(name.split(".")[:depth])
 
 
 def _full(found: Holding) -> str:

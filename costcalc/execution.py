@@ -27,7 +27,8 @@ class Operation:
     tensors; ``outputs`` are the shapes of the tensors it gave. ``within`` are the composite operators
     that it is a part of, outermost first. ``taken`` and ``given`` are the numbers of the buffers it
     reads and makes (a view makes none), ``read`` how many elements of each it reads, ``in_place``
-    whether its result may live in one of them.
+    whether its result may live in one of them. ``held`` are elements of parameters and buffers that it
+    reads: as many for a sample as for a batch.
 
     How the model's code came to it, which other counters depend on: ``function`` is the function of torch
     that it called, as ``torch.matmul``, or nothing where it wrote a sign, as in ``x @ y``; ``equation``
@@ -46,6 +47,7 @@ class Operation:
     other_ops: int
     read: tuple[int, ...]
     writes: int
+    held: int
     taken: tuple[int, ...]
     given: tuple[int, ...]
     in_place: bool

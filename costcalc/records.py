@@ -88,6 +88,29 @@ class CostTable:
 
 
 @dataclass(frozen=True, slots=True)
+class Work:
+    """What one operator asks of a device in one pass of a whole batch: for rooflines.
+
+    ``part`` is the dotted name of its layer or module, ``block`` the row that it is shown in. ``weights``
+    are the elements it reads whatever the batch is (parameters, buffers), ``reads`` and ``writes``
+    activation elements. ``matrix`` is whether matrix units can do its multiply-adds: dense convolutions
+    and products, but no grouped ones. ``launches`` is how many kernels eager torch starts for it at
+    least, ``pointwise`` whether a compiler can fuse it with its neighbours.
+    """
+
+    part: str
+    block: str
+    operator: str
+    macs: int
+    weights: int
+    reads: int
+    writes: int
+    matrix: bool
+    launches: int
+    pointwise: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Structure:
     """What does not add up: measured on the longest path through a part of a graph.
 
@@ -274,7 +297,21 @@ class ClaimVerdict:
 
 
 Style = Literal[
-    "group", "name", "text", "shape", "count", "percent", "ratio", "number", "figure", "formula", "latex"
+    "group",
+    "name",
+    "text",
+    "shape",
+    "count",
+    "percent",
+    "ratio",
+    "number",
+    "figure",
+    "formula",
+    "latex",
+    "seconds",
+    "bytes",
+    "rate",
+    "rho",
 ]
 
 

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 WRAPPED: frozenset[Style] = frozenset({"text", "formula", "latex"})
-RIGHT: frozenset[Style] = frozenset({"count", "percent", "ratio", "number", "figure"})
+RIGHT: frozenset[Style] = frozenset(
+    {"count", "percent", "ratio", "number", "figure", "seconds", "bytes", "rate", "rho"}
+)
 NOTHING = "–"
 GAPS = (3, 1)  # spaces between columns on a terminal, roomy and tight
 NOTE_WIDTH = 100  # of the prose below a plain table
@@ -38,10 +40,14 @@ _STYLES: dict[Style, Callable[[Any], str]] = {
     "count": _count,
     "percent": units.percent,
     "ratio": lambda value: units.ratio(value) if isinstance(value, Fraction) else str(value),
-    "number": lambda value: f"{float(value):.2f}",
+    "number": lambda value: f"{float(value):,.2f}",
     "figure": str,
     "formula": units.formula,
     "latex": str,
+    "seconds": units.seconds,
+    "bytes": units.bytes_,
+    "rho": lambda value: f"{value:.3f}",
+    "rate": lambda value: f"{units.prose(int(value))}FLOP/s",
 }
 
 

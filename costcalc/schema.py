@@ -21,15 +21,13 @@ _SORTS: dict[str, dict[str, Any]] = {
     "values": _VALUES,
 }
 
+VERDICTS = ("name", "against", "batch", "new_s", "old_s", "ratio", "low", "high", "processes", "verdict")
 # grids of each kind of view: those always there, then those that may be missing; columns always there
 KINDS: dict[str, dict[str, tuple[str, ...]]] = {
     "list": {"presets": ("name", "family", "macs", "params", "summary")},
     "show": {"parts": ("name", "kind", "output")},
     "compare": {"totals": ("metric", "values"), "blocks": ("block", "metric", "values")},
-    "budget": {
-        "limits": ("part", "metric", "limit", "actual", "headroom", "percent", "verdict"),
-        "costliest": ("name", "kind", "share"),
-    },
+    "budget": {},
     "check": {
         "layers": (
             *("name", "output", "params", "macs", "reads", "writes", "other_ops"),
@@ -46,12 +44,59 @@ KINDS: dict[str, dict[str, tuple[str, ...]]] = {
     "formula": {"formulas": ("metric", "formula", "value")},
     "kinds": {"kinds": ("name", "sort", "fields", "summary")},
     "doctor": {"parts": ("name", "state", "remedy")},
+    "bench": {
+        "configurations": ("name", "batch", "precision", "images_per_s", "macs", "flop_s"),
+        "spread": (
+            *("name", "batch", "samples", "rounds", "processes", "min_s", "p25_s", "median_s", "p75_s"),
+            *("p90_s", "p95_s", "p99_s", "cov"),
+        ),
+    },
+    "bench_compare": {"verdicts": VERDICTS},
+    "predict": {
+        "predictions": (
+            *("name", "device", "batch", "seconds", "low", "high", "images_per_s", "bound"),
+            *("roofline_s", "host_s", "launches"),
+        ),
+        "devices": (
+            "device",
+            "name",
+            "matrix_flop_s",
+            "vector_flop_s",
+            "bytes_s",
+            "kappa",
+            "calibrated",
+            "source",
+        ),
+    },
+    "calibrate": {"anchors": ("name", "measured_s", "roofline_s", "ratio")},
+    "validate": {
+        "groups": (
+            *("device", "dtype", "layout", "mode", "batch", "predictor", "rows", "mape", "median_ape"),
+            *("bias", "rho", "within_10", "within_20", "block_rho"),
+        ),
+        "orders": ("device", "mode", "batch", "ratio", "pairs", "right", "share", "macs_share"),
+        "worst": ("name", "device", "mode", "batch", "measured_s", "predicted_s", "ratio", "in_range"),
+    },
 }
+OTHERS = ("error", "run")  # what is no view
+PREDICTED = ("device", "batch", "limit_s", "seconds", "low", "high", "verdict")
 OPTIONAL: dict[str, dict[str, tuple[str, ...]]] = {
     "show": {
         "parameters": ("held", "elements"),
         "operators": ("operator", "times", "macs", "other_ops"),
     },
+    "compare": {"predicted": ("device", "batch", "values")},
+    "budget": {
+        "limits": ("part", "metric", "limit", "actual", "headroom", "percent", "verdict"),
+        "costliest": ("name", "kind", "share"),
+        "latency": PREDICTED,
+    },
+    "bench": {
+        "blocks": ("configuration", "name", "seconds", "share", "macs", "flop_s", "bytes"),
+        "memory": ("name", "batch", "weights", "peak", "above_weights", "analytic"),
+        "verdicts": VERDICTS,
+    },
+    "predict": {"parts": ("name", "seconds", "share", "macs", "bytes", "intensity", "bound")},
     "formula": {"parameters": ("parameter", "value", "role")},
     "claim": {
         "readings": ("reading", "published", "precision", "exact", "deviation", "outcome"),
@@ -71,11 +116,15 @@ def text(kind: str) -> str:
 
 
 def of(kind: str) -> dict[str, Any]:
-    """The schema of a kind of view, or of ``error``."""
+    """The schema of a kind of view, of ``error``, or of a ``run`` file."""
     if kind == "error":
         return _error()
+    if kind == "run":
+        from costcalc.latency import runs
+
+        return {"$schema": _DRAFT, **runs.schema()}
     if kind not in KINDS:
-        hint = did_you_mean(kind, KINDS) or "; there are " + ", ".join([*KINDS, "error"])
+        hint = did_you_mean(kind, KINDS) or "; there are " + ", ".join([*KINDS, *OTHERS])
         raise CostcalcError(f"no schema {shortened(kind)}{hint}")
     grids = {**KINDS[kind], **OPTIONAL.get(kind, {})}
     lines = {"type": "array", "items": {"type": "string"}}

@@ -30,14 +30,20 @@ def blocks(graph: Graph, table: CostTable, depth: int | None = None) -> tuple[Pa
     than one of them.
     """
     alive = _alive(graph)
-    depth = depth or _first_fork([node.name.split(".") for node in graph.nodes])
+    named = block_names(graph, depth)
     members: dict[str, list[tuple[Node, Row]]] = defaultdict(list)
     for node, row in zip(graph.nodes, table.rows, strict=True):
-        members[".".join(node.name.split(".")[:depth])].append((node, row))
+        members[named[node.name]].append((node, row))
     return tuple(
         _part(name, *_group(graph, name, pairs[-1][0]), [n for n, _ in pairs], [r for _, r in pairs], alive)
         for name, pairs in members.items()
     )
+
+
+def block_names(graph: Graph, depth: int | None = None) -> dict[str, str]:
+    """The block that each node is a part of; see :func:`blocks`."""
+    depth = depth or _first_fork([node.name.split(".") for node in graph.nodes])
+    return {node.name: ".".join(node.name.split(".")[:depth]) for node in graph.nodes}
 
 
 def whole(graph: Graph, table: CostTable) -> Part:

@@ -22,15 +22,15 @@ class _Function(nn.Module):
         return self.function(*tensors)
 
 
-def build(graph: Graph) -> fx.GraphModule:
-    """The graph as a module in inference mode on the meta device: shapes without memory.
+def build(graph: Graph, device: str = "meta") -> fx.GraphModule:
+    """The graph as a module in inference mode: by default on the meta device, shapes without memory.
 
     Takes a batch of inputs, gives a tuple with one tensor per output of the graph.
     """
     modules: dict[str, nn.Module] = {}
     wiring = fx.Graph()
     values = {INPUT: wiring.placeholder(INPUT)}
-    with torch.device("meta"):
+    with torch.device(device):
         for node in graph.nodes:
             modules[node.name] = _module(node.layer.module(torch, *node.input_shapes))
     for node in graph.nodes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from fractions import Fraction
+from math import floor, log10
 from typing import TypeGuard
 
 from costcalc.errors import Misfit, shortened
@@ -24,6 +25,10 @@ _WORDS = {
     "params": ("params", "parameters", "weights"),
     "activations": ("activations", "elements"),
 }
+
+_TIMES = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+_SHOWN = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
+_DURATION = re.compile(r"(?P<number>[0-9]{1,12}(\.[0-9]{1,12})?|\.[0-9]{1,12})\s*(?P<unit>s|ms|us|µs|ns)")
 
 
 def is_whole(value: object) -> TypeGuard[int]:
@@ -71,6 +76,34 @@ def _prefix(text: str, unit: str, counted: str) -> str:
     if counted == "macs" and _FLOPS.fullmatch(word):
         raise Misfit(f"{text!r} is in FLOPs where MACs are due; 1 MAC = 2 FLOPs, so halve the number")
     raise Misfit(f"{text!r}: unknown unit {unit!r} for {counted}; use none, or K, M, G, T before {counted}")
+
+
+def duration(text: str) -> float:
+    """A time as a person writes it, in seconds: ``5ms``, ``0.5 s``, ``800us``; raises :class:`Misfit`."""
+    match = _DURATION.fullmatch(text.strip()) if len(text) <= 64 else None
+    if match is None:
+        raise Misfit(f"{shortened(text)} is not a time; write for example 5ms, 800us or 0.5s")
+    if not (found := float(match["number"]) * _TIMES[match["unit"].replace("µ", "u")]):
+        raise Misfit(f"{shortened(text)} is no time at all")
+    return found
+
+
+def seconds(value: float) -> str:
+    """Four significant digits in the unit that suits: ``0.004231`` → ``"4.231 ms"``."""
+    if not value:
+        return "0 s"
+    unit, scale = next((pair for pair in _SHOWN if abs(value) >= pair[1]), _SHOWN[-1])
+    shown = float(f"{value / scale:.4g}")
+    if abs(shown) >= 1000 and unit != "s":  # 999.96 ms is a second
+        return seconds(shown * scale)
+    digits = max(0, 3 - floor(log10(abs(shown))))
+    return f"{shown:,.{digits}f} {unit}"
+
+
+def bytes_(value: int) -> str:
+    """``27994496`` → ``"27.99 MB"``: powers of ten, as datasheets count."""
+    shown = prose(value)
+    return f"{shown.replace('K', 'k')}{'B' if shown[-1].isalpha() else ' B'}"
 
 
 def count(value: int) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ if os.environ.get("CI"):
     settings.load_profile("ci")
 
 HERE = Path(__file__).parent
+# what somebody calibrated on this machine must not show in golden files
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="costcalc-tests-")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -81,6 +81,20 @@ class Chatty(nn.Module):
         return given
 
 
+class Moody(nn.Module):
+    """Takes one sample; refuses two, and divides more by zero."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(3, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if len(x) == 2 and not x.is_meta:
+            raise ValueError("not twice")
+        given: torch.Tensor = self.first(x)
+        return given if len(x) == 1 else given / 0
+
+
 def broken() -> nn.Module:
     """Never gives a model."""
     raise OSError("no weights here")

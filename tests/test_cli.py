@@ -22,6 +22,7 @@ from costcalc import cli, schema, spec
 Run = Callable[..., tuple[int, str, str]]
 Capture = pytest.CaptureFixture[str]
 
+MADE_UP = Path(__file__).parent / "data" / "made-up"  # runs that nobody measured; see made_up.py
 COMMANDS: dict[str, list[str]] = {
     "list": ["list"],
     "show": ["show", "googlenet", "--by", "formula"],
@@ -53,8 +54,29 @@ COMMANDS: dict[str, list[str]] = {
     "budget-model": ["budget", "torchvision:googlenet", "--limit", "1.5e9", "--convention", "fvcore"],
     "check_model": ["check", "torchvision:squeezenet1_1"],
     "reconcile": ["reconcile", "torchvision:vit_b_16", "--no-run"],
+    "compare-on": ["compare", "naive", "reduced", "--on", "h200,t4", "--batch", "32", "--by", "formula"],
+    "budget-on": [
+        "budget",
+        "googlenet",
+        "--limit",
+        "1.5G",
+        "--latency",
+        "9ms",
+        "--on",
+        "t4",
+        "--by",
+        "formula",
+    ],
+    "predict": ["predict", "googlenet", "--on", "h200", "--batch", "64", "--dtype", "fp16"],
+    "predict-many": ["predict", "vgg16", "resnet50", "googlenet", "--on", "h200,t4,a100", "--batch", "1,64"],
+    "predict-layers": ["predict", "reduced", "--on", "rtx4090", "--mode", "compile", "--layers"],
+    "bench": ["bench", "show", f"{MADE_UP}-gpu.json"],
+    "bench-cpu": ["bench", "show", f"{MADE_UP}-cpu.json"],
+    "bench-poor": ["bench", "show", f"{MADE_UP}-poor.json"],
+    "bench_compare": ["bench", "compare", f"{MADE_UP}-gpu.json", f"{MADE_UP}-slower.json"],
+    "validate": ["validate", f"{MADE_UP}-gpu.json", f"{MADE_UP}-slower.json"],
 }
-EXITS = {"budget-exceeded": 1, "budget-model": 1}
+EXITS = {"budget-exceeded": 1, "budget-model": 1, "bench_compare": 1}
 ENDINGS = {"text": "txt", "markdown": "md", "csv": "csv", "json": "json"}
 
 
@@ -116,8 +138,11 @@ def test_schemas_are_strict_enough(kind: str) -> None:
 
 def test_every_command_that_shows_has_a_schema_a_golden_file_and_help(run: Run) -> None:
     shown = set(names_of_commands()) - {"schema"}
-    assert set(schema.KINDS) == {*shown, "claim", "check_model"}  # other views of one claim, of a model
-    assert {name.partition("-")[0] for name in COMMANDS} == set(schema.KINDS) - {"doctor"}  # of the machine
+    assert set(schema.KINDS) == {*shown, "claim", "check_model", "bench_compare"}  # other views of a command
+    assert {name.partition("-")[0] for name in COMMANDS} == set(schema.KINDS) - {
+        "doctor",
+        "calibrate",
+    }  # of the machine
     for name in names_of_commands():
         for flag in ("-h", "--help"):
             code, out, err = run(name, flag)

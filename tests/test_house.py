@@ -37,7 +37,8 @@ def test_rooms_and_functions_stay_small(path: Path) -> None:
     assert text.count("\n") <= LONGEST_ROOM
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            assert (node.end_lineno or 0) - node.lineno < LONGEST_FUNCTION, node.name
+            # without its signature, which of a command is one line for each option
+            assert (node.end_lineno or 0) - node.body[0].lineno < LONGEST_FUNCTION, node.name
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from costcalc import checks, conventions, formula, spec
@@ -13,13 +11,13 @@ from costcalc.api.results import Costed, Costs, Counted
 from costcalc.errors import ENVIRONMENT, CostcalcError
 from costcalc.graph import Graph
 from costcalc.records import Cost, CostTable, Producer
+from costcalc.spec.catalogue import is_foreign as is_foreign
 
 if TYPE_CHECKING:
     from costcalc.foreign import Prepared
 
 TRACE_BYTES = 8 * 2**30  # what a trace may take: it holds real weights and activations
 TRACE_MACS = 2 * 10**12  # and computes them, in seconds to minutes
-_FOREIGN = re.compile(r"(?P<where>[A-Za-z_][\w.]*):(?P<what>[A-Za-z_][\w./-]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +38,6 @@ class Options:
     dtype: str = "fp32"
     backward: bool = False
     convention: str = ""
-
-
-def is_foreign(name: str) -> bool:
-    """Whether a name is that of a model, ``torchvision:resnet50``, and not of a spec or file."""
-    return _FOREIGN.fullmatch(name.partition("@")[0]) is not None and not Path(name).exists()
 
 
 def costed(name: str, options: Options) -> Costed:
@@ -71,21 +64,9 @@ def prepared(name: str, options: Options) -> Prepared:
     if options.settings:
         first = next(iter(options.settings))
         raise CostcalcError(f"--set {first}: {name} is no spec; -k KEY=VALUE gives its factory arguments")
-    called, _, inline = name.partition("@")
-    arguments = {**options.arguments, **dict(_pairs(name, inline))}
-    suffix = f"@{inline}" if inline else ""
+    called, inline, suffix = foreign.split(name)
+    arguments = {**options.arguments, **inline}
     return foreign.prepared(called, arguments, options.inputs, options.batch, options.dtype, suffix)
-
-
-def _pairs(name: str, inline: str) -> list[tuple[str, str]]:
-    """``"a=1,b=2"`` → pairs, as after the ``@`` of a spec's name."""
-    found = []
-    for part in inline.split(",") if inline else ():
-        key, mark, value = part.partition("=")
-        if not mark or not key.strip():
-            raise CostcalcError(f"{name}: write arguments behind @ as KEY=VALUE, separated by commas")
-        found.append((key.strip(), value.strip()))
-    return found
 
 
 def loaded(name: str, options: Options) -> Graph:

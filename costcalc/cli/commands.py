@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import reduce
 from typing import Annotated
 
 import typer
 
 from costcalc import api, formula, layers, machine, schema, spec, views
+from costcalc.cli import timing
 from costcalc.cli.options import (
     AUTO,
     Batch,
@@ -17,11 +19,14 @@ from costcalc.cli.options import (
     Depth,
     Dtype,
     Form,
+    How,
     Inputs,
     Json,
     Keys,
     Layers,
     Limited,
+    Longest,
+    MaybeOn,
     Metrics,
     RunThem,
     Sets,
@@ -41,7 +46,7 @@ from costcalc.cli.options import (
 )
 from costcalc.cli.output import Run, progress, put
 from costcalc.cli.output import show as show_
-from costcalc.errors import CostcalcError
+from costcalc.errors import ENVIRONMENT, CostcalcError
 
 FOUND = 1
 SHORT = {"help_option_names": ["-h", "--help"]}
@@ -56,7 +61,7 @@ app = typer.Typer(
 )
 
 
-BUILD, JUDGE, HELP = "Look", "Judge", "Help"
+BUILD, JUDGE, TIME, HELP = "Look", "Judge", "Time", "Help"
 
 
 @app.callback(invoke_without_command=True)
@@ -138,21 +143,29 @@ def compare(
     keys: Keys = None,
     train: Train = False,
     convention: Whose = "",
+    on: MaybeOn = "",
+    mode: How = "eager",
     form: Form = AUTO,
     json: Json = False,
 ) -> None:
     """Architectures side by side, block by block.
 
-    Blocks are paired by name; ratio and saving are against the first architecture.
+    Blocks are paired by name; ratio and saving are against the first architecture. With --on also the
+    predicted latency on a device, of --batch samples in --dtype.
     """
     if len(names) < 2:
         raise CostcalcError("compare takes two specs or more, for example: costcalc compare naive reduced")
+    size, kind = (1, "fp32") if on else (batch, dtype)  # with a device they say what it is given
     with progress(f"counting {', '.join(names)}"):
-        costs = [
-            api.costed(name, options(own, training, by, inputs, batch, dtype, keys, train, convention))
-            for name, own in zip(names, divided(names, sets), strict=True)
+        each = [
+            options(own, training, by, inputs, size, kind, keys, train, convention)
+            for own in divided(names, sets)
         ]
-    show_(api.compare(*costs).view(), form, json, by)
+        costs = [api.costed(name, how) for name, how in zip(names, each, strict=True)]
+        view = api.compare(*costs).view()
+        if on:
+            view = timing.predicted(names, each, on, batch, dtype, mode).beside(view)
+    show_(view, form, json, by)
     _agreement(costs)
 
 
@@ -180,18 +193,31 @@ def budget(
     keys: Keys = None,
     train: Train = False,
     convention: Whose = "",
+    latency: Longest = "",
+    on: MaybeOn = "",
+    mode: How = "eager",
     form: Form = AUTO,
     json: Json = False,
 ) -> None:
-    """Is it within the limits? Exit 0 if it is, 1 if not."""
-    how = options(sets, training, by, inputs, batch, dtype, keys, train, convention)
-    limits = api.limits(limit, params, activations, peak, pairs(block, "--block", "NAME=LIMIT"))
+    """Is it within the limits? Exit 0 if it is, 1 if not.
+
+    A limit on the latency is on the predicted one, of --batch samples in --dtype; where the limit lies in
+    the range of the prediction there is no verdict, exit 3.
+    """
+    size, kind = (1, "fp32") if on else (batch, dtype)  # with a device they say what it is given
+    how = options(sets, training, by, inputs, size, kind, keys, train, convention)
+    counts = (limit, params, activations, peak)
+    blocks = pairs(block, "--block", "NAME=LIMIT")
+    limits = api.limits(*counts, blocks) if any((*counts, block)) or not latency else ()
     with progress(f"counting {name}"):
-        costs = api.costed(name, how)
-    found = api.judged(costs, limits, allow_uncounted or ())
-    show_(found.view(), form, json, by)
-    _agreement([costs])
-    _exit(found.passed)
+        timed = timing.limited(name, how, latency, on, batch, dtype, mode)
+        costs = [api.costed(name, how)] if limits or not timed else []
+        found = [api.judged(each, limits, allow_uncounted or ()) for each in costs]
+    views_ = [each.view() for each in (*found, *timed)]
+    show_(reduce(views.joined, views_), form, json, by)
+    _agreement(costs)
+    _exit(all(found) and all(each.passed or not each.decided for each in timed))
+    _decided(all(each.decided for each in timed))
 
 
 @app.command(rich_help_panel=JUDGE)
@@ -300,6 +326,12 @@ def formula_(
     show_(found.view(), form, json, By.formula)
 
 
+app.add_typer(timing.app, name="bench", rich_help_panel=TIME)
+app.command(rich_help_panel=TIME)(timing.predict)
+app.command(rich_help_panel=TIME)(timing.calibrate)
+app.command(rich_help_panel=TIME)(timing.validate)
+
+
 @app.command(rich_help_panel=HELP)
 def kinds(form: Form = AUTO, json: Json = False) -> None:
     """What may stand behind `kind:` in a spec, with fields."""
@@ -331,6 +363,12 @@ def doctor(form: Form = AUTO, json: Json = False) -> None:
 def _agreement(found: Sequence[api.Costed]) -> None:
     """Exit 1 where trace and closed form differ; the view's notes say where."""
     _exit(not any(isinstance(cost, api.Costs) and cost.disagreements for cost in found))
+
+
+def _decided(is_decided: bool) -> None:
+    """Exit 3 where a prediction is no verdict."""
+    if not is_decided:
+        raise typer.Exit(ENVIRONMENT)
 
 
 def _exit(passed: bool) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from costcalc import api, conventions, publications, render, spec, views
-from costcalc.errors import CostcalcError, shortened
+from costcalc.errors import CostcalcError, Misfit, shortened
+from costcalc.units import duration
+
+if TYPE_CHECKING:
+    from costcalc.latency.runs import Rules
 
 AUTO = "auto"
 
@@ -123,6 +127,71 @@ Form = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="short for --format json")]
 
 
+Names = Annotated[
+    list[str],
+    typer.Argument(metavar="SPEC...", help="presets, YAML files or models", autocompletion=_presets),
+]
+Batches = Annotated[
+    str, typer.Option("--batch", metavar="N,N", help="samples in a pass: one number or several, as 1,8,32")
+]
+AutoBatches = Annotated[
+    str,
+    typer.Option(
+        "--batch", metavar="N,N", help="samples in a pass, as 1,8,32; auto doubles until it no longer pays"
+    ),
+]
+Where = Annotated[
+    str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:N; auto takes a GPU if any")
+]
+Precise = Annotated[
+    str, typer.Option("--dtype", metavar="DTYPE", help="fp32 (IEEE), tf32, fp16 or bf16; in bytes and peaks")
+]
+Laid = Annotated[
+    str,
+    typer.Option(
+        "--layout", metavar="LAYOUT", help="nchw or channels_last; by default the latter for fp16 and bf16"
+    ),
+]
+How = Annotated[str, typer.Option("--mode", metavar="MODE", help="eager, graph (CUDA graph) or compile")]
+Threads = Annotated[
+    int, typer.Option("--threads", metavar="N", help="threads on a CPU, pinned to as many cores")
+]
+Precision = Annotated[
+    str, typer.Option("--precision", metavar="P", help="stop where the 95 % interval is within ± this")
+]
+AtLeast = Annotated[str, typer.Option("--min-time", metavar="TIME", help="measure at least so long")]
+AtMost = Annotated[str, typer.Option("--max-time", metavar="TIME", help="measure at most so long")]
+WarmUp = Annotated[str, typer.Option("--warmup", metavar="TIME", help="warm up at least so long")]
+On = Annotated[
+    str,
+    typer.Option(
+        "--on",
+        metavar="DEVICE,DEVICE",
+        help="keys such as h200,a100,t4,rtx4090, or cpu once calibrated; an unknown one lists all",
+    ),
+]
+MaybeOn = Annotated[
+    str,
+    typer.Option(
+        "--on",
+        metavar="DEVICE,DEVICE",
+        help="predict the latency there: keys such as h200,a100,t4, or cpu once calibrated",
+    ),
+]
+Longest = Annotated[
+    str,
+    typer.Option(
+        "--latency", metavar="TIME", help="most time of a pass, as 5ms, by prediction --on a device"
+    ),
+]
+Calibrations = Annotated[
+    str | None,
+    typer.Option(
+        "--calibration", metavar="FILE", help="take calibrations from there, not from the user's own"
+    ),
+]
+
+
 def pairs(given: Sequence[str] | None, option: str, form: str) -> dict[str, str]:
     """``["a=1"]`` → ``{"a": "1"}``; the last of two equal paths would win silently, so it is an error."""
     found: dict[str, str] = {}
@@ -159,6 +228,48 @@ def options(
         backward=train,
         convention=convention,
     )
+
+
+def batches(listed: str) -> tuple[int, ...]:
+    """``"1,8,32"`` → ``(1, 8, 32)``."""
+    found = words(listed)
+    if not found or not all(word.isascii() and word.isdigit() and int(word[:9]) for word in found):
+        raise CostcalcError(f"--batch {shortened(listed)}: write whole numbers from 1 on, such as 1,8,32")
+    if repeated := [word for word in found if found.count(word) > 1]:
+        raise CostcalcError(f"--batch {listed}: {repeated[0]} is given twice")
+    return tuple(int(word) for word in found)
+
+
+def rules(precision: str, least: str, most: str, warmup: str) -> Rules:
+    """When to stop measuring, as a command line says it."""
+    from costcalc.latency.runs import Rules
+
+    text = precision.strip()
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        raise CostcalcError(f"--precision {shortened(precision)}: write a share, such as 1% or 0.01")
+    times = {"--min-time": least, "--max-time": most, "--warmup": warmup}
+    found = {option: _seconds(option, text) for option, text in times.items()}
+    if found["--min-time"] > found["--max-time"]:
+        raise CostcalcError(f"--min-time {least} is longer than --max-time {most}")
+    return Rules(
+        precision=share,
+        min_time=found["--min-time"],
+        max_time=found["--max-time"],
+        warmup=found["--warmup"],
+    )
+
+
+def _seconds(option: str, text: str) -> float:
+    if text.strip() in ("0", "0s"):
+        return 0.0
+    try:
+        return duration(text)
+    except Misfit as misfit:
+        raise CostcalcError(f"{option}: {misfit}") from None
 
 
 def words(listed: str) -> list[str]:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
+from time import monotonic
+from typing import TYPE_CHECKING
 
 from costcalc import machine, render, views
 from costcalc.cli.options import AUTO, By
 from costcalc.records import View
+
+if TYPE_CHECKING:
+    from costcalc.bench import Progress
+
+SILENCE = 10.0  # seconds at most without a word, where there is no bar
 
 
 class Run:
@@ -49,6 +56,51 @@ def progress(what: str) -> Iterator[None]:
 
         with Console(stderr=True).status(what):
             yield
+
+
+@contextmanager
+def measuring(names: int) -> Iterator[Callable[[Progress], None]]:
+    """What tells of measuring: a bar on stderr while it is a terminal, else a line every ten seconds."""
+    if Run.quiet:
+        yield lambda _: None
+        return
+    if not sys.stderr.isatty():
+        yield _Lines()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("starting", total=None)
+        begun: set[tuple[str, int]] = set()
+
+        def tell(now: Progress) -> None:
+            begun.add((now.name, now.process))
+            done, total = len(begun) - 1, names * now.processes
+            bar.update(task, description=_told(now), completed=done, total=total)
+
+        yield tell
+
+
+class _Lines:
+    """Lines about progress, at most one every ten seconds."""
+
+    def __init__(self) -> None:
+        self.last = monotonic()
+
+    def __call__(self, now: Progress) -> None:
+        if monotonic() - self.last >= SILENCE:
+            self.last = monotonic()
+            say(f"costcalc: {_told(now)}")
+
+
+def _told(now: Progress) -> str:
+    process = f", process {now.process} of {now.processes}" if now.processes > 1 else ""
+    rounds = f", round {now.rounds}" if now.rounds else ""
+    near = f", ±{now.precision:.1%}" if now.precision is not None else ""
+    return f"{now.name}, batch {now.batch}{process}: {now.phase}{rounds}{near}"
 
 
 def put(text: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from costcalc.execution import Execution, alike
 from costcalc.foreign import dispatch, inputs, models, opinions
 from costcalc.graph import Graph
 
-__all__ = ["Prepared", "of_graph", "opinions", "prepared", "run"]
+__all__ = ["Loaded", "Prepared", "loaded", "of_graph", "opinions", "prepared", "run", "split"]
 
 run = dispatch.run
 
@@ -54,6 +54,70 @@ class Prepared:
         return replace(single, batch=self.samples) if alike(whole, single) else whole
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """A model as built, with the inputs that it ``takes``: passes of any batch can be prepared of it."""
+
+    name: str
+    model: models.Model
+    takes: tuple[inputs.Input, ...]
+
+    def prepared(self, batch: int, floating: torch.dtype = torch.float32) -> Prepared:
+        """A pass on meta tensors."""
+        args, kwargs = self._given(batch, lambda each, samples: each.tensor(samples, floating))
+        one = self._given(1, lambda each, samples: each.tensor(samples, floating))
+        module = self.model.module
+        module = module if floating == torch.float32 else module.to(floating)
+        return Prepared(self.name, module, args, kwargs, batch, self.model.source, one)
+
+    def drawn(self, batch: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """What a pass takes, with random values; whole numbers can be looked up in any of its embeddings."""
+        embeddings = (each for each in self.model.module.modules() if isinstance(each, nn.Embedding))
+        words = min((each.num_embeddings for each in embeddings), default=2)
+        return self._given(batch, lambda each, samples: each.drawn(samples, torch.float32, words))
+
+    def _given(
+        self, batch: int, make: Callable[[inputs.Input, int], torch.Tensor]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Batches, or for a detector a list of samples."""
+        if not self.model.listed:
+            return inputs.batched(self.takes, lambda each: make(each, batch))
+        return ([make(each, 1)[0] for each in self.takes for _ in range(batch)],), {}
+
+
+def split(name: str) -> tuple[str, dict[str, str], str]:
+    """``"timm:vit@depth=2"`` → what the model is called, its factory's arguments, and their suffix."""
+    called, mark, inline = name.partition("@")
+    found = {}
+    for part in inline.split(",") if inline else ():
+        key, sign, value = part.partition("=")
+        if not sign or not key.strip():
+            raise CostcalcError(f"{name}: write arguments behind @ as KEY=VALUE, separated by commas")
+        found[key.strip()] = value.strip()
+    return called, found, f"{mark}{inline}" if inline else ""
+
+
+def loaded(
+    name: str,
+    arguments: Mapping[str, str] | None = None,
+    shapes: Sequence[str] = (),
+    suffix: str = "",
+    weights: bool = False,
+) -> Loaded:
+    """Build the model of that name, to take its usual input or those ``shapes``.
+
+    ``suffix`` is what the name is shown with, to tell it from the same model with other ``arguments``.
+    ``shapes`` are as :func:`costcalc.foreign.inputs.parse` reads them; ``weights`` are left out unless it
+    is to be run. Raises :class:`CostcalcError`.
+    """
+    wanted = [inputs.parse(shape) for shape in shapes]
+    model = models.load(name, arguments, weights)
+    taken = tuple(wanted) or model.inputs
+    if not taken:
+        raise CostcalcError(f"what {name} takes is not known; say it, for example with --input 3x224x224")
+    return Loaded(f"{name}{suffix}", model, taken)
+
+
 def prepared(
     name: str,
     arguments: Mapping[str, str] | None = None,
@@ -62,33 +126,11 @@ def prepared(
     dtype: str = "fp32",
     suffix: str = "",
 ) -> Prepared:
-    """Build the model of that name, to take its usual input or those ``shapes``.
-
-    ``suffix`` is what the name is shown with, to tell it from the same model with other ``arguments``.
-    ``shapes`` are as :func:`costcalc.foreign.inputs.parse` reads them. Raises :class:`CostcalcError`.
-    """
+    """The model of that name with a batch of what it takes, to be counted: see :func:`loaded`."""
     floating = inputs.floating(dtype)
-    wanted = [inputs.parse(shape) for shape in shapes]
     if batch < 1:
         raise CostcalcError(f"--batch {batch}: a batch has one sample or more")
-    model = models.load(name, arguments)
-    taken = tuple(wanted) or model.inputs
-    if not taken:
-        raise CostcalcError(f"what {name} takes is not known; say it, for example with --input 3x224x224")
-    args, kwargs = _called_with(model, taken, batch, floating)
-    module = model.module if floating == torch.float32 else model.module.to(floating)
-    one = _called_with(model, taken, 1, floating)
-    return Prepared(f"{name}{suffix}", module, args, kwargs, batch, model.source, one)
-
-
-def _called_with(
-    model: models.Model, taken: Sequence[inputs.Input], batch: int, floating: torch.dtype
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Batches, or for a detector a list of samples."""
-    if not model.listed:
-        return inputs.batched(taken, batch, floating)
-    samples = [each.tensor(1, floating)[0] for each in taken for _ in range(batch)]
-    return (samples,), {}
+    return loaded(name, arguments, shapes, suffix).prepared(batch, floating)
 
 
 def of_graph(graph: Graph) -> Prepared:

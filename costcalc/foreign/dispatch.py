@@ -256,6 +256,7 @@ class Watch(TorchDispatchMode):
                 other_ops=other if self.phase == "forward" else 0,
                 read=tuple(tensor.numel() if moved else 0 for tensor in sources),
                 writes=sum(tensor.numel() for tensor in new) if moved else 0,
+                held=self._held_by(rule, taken, new) if moved else 0,
                 taken=self.numbers(sources),
                 given=tuple(dict.fromkeys(self.numbers(new))),
                 in_place=rule.in_place,
@@ -264,6 +265,16 @@ class Watch(TorchDispatchMode):
                 contiguous=not taken or taken[0].is_contiguous(),
             )
         )
+
+    def _held_by(
+        self, rule: operators.Rule, taken: Sequence[torch.Tensor], new: Sequence[torch.Tensor]
+    ) -> int:
+        """Elements of parameters and buffers that it reads: what is stored, however far it is expanded."""
+        if rule.name in families.MAKERS:
+            return 0
+        own = [tensor for tensor in taken if _storage(tensor) in self._own]
+        held = sum(min(t.numel(), t.untyped_storage().nbytes() // t.element_size()) for t in own)
+        return min(held, sum(tensor.numel() for tensor in new)) if rule.name in families.CHOOSING else held
 
     def _module(self) -> str:
         """The module that runs, or in the backward pass the one whose forward made the gradient's node."""

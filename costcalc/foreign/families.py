@@ -56,6 +56,8 @@ MAKERS = frozenset(
     randint_like randn_like zeros_like
     """.split()
 )
+# these read no more of a table than they give on
+CHOOSING = frozenset(f"aten::{word}" for word in "embedding gather index index_select".split())
 # elementwise, though torch does not say so: the result can take the place of the input
 OVERWRITING = frozenset(
     f"aten::{word}"

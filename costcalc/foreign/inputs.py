@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -35,6 +35,13 @@ class Input:
     def tensor(self, batch: int, floating: torch.dtype) -> torch.Tensor:
         """A batch of it on the meta device."""
         return torch.empty(batch, *self.shape, dtype=self.dtype or floating, device="meta")
+
+    def drawn(self, batch: int, floating: torch.dtype, words: int) -> torch.Tensor:
+        """A batch of it with values: normal ones, or whole numbers below ``words``."""
+        shape, dtype = (batch, *self.shape), self.dtype or floating
+        if dtype.is_floating_point or dtype.is_complex:
+            return torch.randn(shape, dtype=dtype)
+        return torch.randint(0, 2 if dtype == torch.bool else words, shape, dtype=dtype)
 
 
 def parse(text: str) -> Input:
@@ -76,13 +83,13 @@ def floating(word: str) -> torch.dtype:
 
 
 def batched(
-    inputs: Sequence[Input], batch: int, floating: torch.dtype
+    inputs: Sequence[Input], make: Callable[[Input], torch.Tensor]
 ) -> tuple[tuple[torch.Tensor, ...], dict[str, torch.Tensor]]:
     """Positional and keyword arguments."""
     given = [each.name for each in inputs if each.name]
     if len(set(given)) < len(given):
         raise CostcalcError(f"--input {max(given, key=given.count)}= is given twice")
     return (
-        tuple(each.tensor(batch, floating) for each in inputs if not each.name),
-        {each.name: each.tensor(batch, floating) for each in inputs if each.name},
+        tuple(make(each) for each in inputs if not each.name),
+        {each.name: make(each) for each in inputs if each.name},
     )

@@ -1,7 +1,8 @@
 """From a name to a model: ``torchvision:resnet50``, ``timm:convnext_tiny``, ``package.module:factory``.
 
-It is built without weights: tensors that are only filled or drawn lie on the meta device, where they
-take no memory; what is computed (``arange``, ``linspace``) keeps its values while it is small.
+To be counted it is built without weights: tensors that are only filled or drawn lie on the meta device,
+where they take no memory; what is computed (``arange``, ``linspace``) keeps its values while it is small.
+To be run it is built with the weights that its factory draws.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,15 +41,16 @@ class Model:
     listed: bool = False
 
 
-def load(name: str, arguments: Mapping[str, str] | None = None) -> Model:
+def load(name: str, arguments: Mapping[str, str] | None = None, weights: bool = False) -> Model:
     """Build the model of that name with ``key: value`` arguments for its factory.
 
-    Values are Python literals, or else text. Raises :class:`CostcalcError` for an unknown name, a missing
-    package, or the factory's own exception.
+    Values are Python literals, or else text. ``weights`` are left out unless wanted. Raises
+    :class:`CostcalcError` for an unknown name, a missing package, or the factory's own exception.
     """
     where, _, what = name.partition(":")
     given = {key: _literal(value) for key, value in (arguments or {}).items()}
-    return ZOOS.get(where, _factory)(name, where, what, given)
+    making: Making = nullcontext if weights else Unfilled
+    return ZOOS.get(where, _factory)(name, where, what, given, making)
 
 
 def _literal(text: str) -> Any:
@@ -135,10 +137,13 @@ class Unfilled(TorchDispatchMode):
         return func(*args, **kwargs)
 
 
-def _built(name: str, factory: Callable[..., Any], arguments: Mapping[str, Any]) -> nn.Module:
-    """What the factory makes, without memory; its own exceptions are told as its own."""
+Making = Callable[[], AbstractContextManager[Any]]  # what a model is built in: ``Unfilled``, or nothing
+
+
+def _built(name: str, factory: Callable[..., Any], arguments: Mapping[str, Any], making: Making) -> nn.Module:
+    """What the factory makes; its own exceptions are told as its own."""
     try:
-        with asfound.quiet(), torch.random.fork_rng(devices=[]), Unfilled():
+        with asfound.quiet(), torch.random.fork_rng(devices=[]), making():
             model = factory(**arguments)
     except CostcalcError:
         raise
@@ -164,7 +169,7 @@ BUILT_WITH: dict[str, dict[str, Any]] = {
 CLIP_FRAMES, IMAGE, DETECTED, FLOW = 16, 224, 800, (384, 512)
 
 
-def _torchvision(name: str, package: str, what: str, given: dict[str, Any]) -> Model:
+def _torchvision(name: str, package: str, what: str, given: dict[str, Any], making: Making) -> Model:
     zoo = _imported(package, name).models
     _known(name, what, zoo.list_models(), package)
     builder = zoo.get_model_builder(what)
@@ -174,7 +179,7 @@ def _torchvision(name: str, package: str, what: str, given: dict[str, Any]) -> M
         **({"weights_backbone": None} if task in ("detection", "segmentation") else {}),
     }
     arguments = {**unweighted, **BUILT_WITH.get(what, {}), **given}
-    module = _built(name, lambda **keys: zoo.get_model(what, **keys), arguments)
+    module = _built(name, lambda **keys: zoo.get_model(what, **keys), arguments, making)
     images = 2 if task == "optical_flow" else 1
     return Model(
         name,
@@ -199,12 +204,12 @@ def _seen(zoo: Any, what: str, task: str, module: nn.Module) -> tuple[int, ...]:
     return (3, CLIP_FRAMES, *sides) if task == "video" else (3, *sides)
 
 
-def _timm(name: str, package: str, what: str, given: dict[str, Any]) -> Model:
+def _timm(name: str, package: str, what: str, given: dict[str, Any], making: Making) -> Model:
     _imported("torchvision", name)  # timm imports it
     timm = _imported(package, name)
     plain = what.partition(".")[0]
     _known(name, plain, timm.list_models(), package)
-    module = _built(name, lambda **keys: timm.create_model(what, pretrained=False, **keys), given)
+    module = _built(name, lambda **keys: timm.create_model(what, pretrained=False, **keys), given, making)
     config = getattr(module, "pretrained_cfg", None) or {}
     size = tuple(config.get("input_size") or (3, IMAGE, IMAGE))
     channels = given.get("in_chans", size[0])
@@ -223,10 +228,10 @@ def _working_folder() -> Iterator[None]:
 
 
 @_working_folder()
-def _factory(name: str, where: str, what: str, given: dict[str, Any]) -> Model:
+def _factory(name: str, where: str, what: str, given: dict[str, Any], making: Making) -> Model:
     """``package.module:factory``: a class or function that gives a module, or a module itself."""
     try:
-        with Unfilled():
+        with making():
             found: Any = importlib.import_module(where)
     except ModuleNotFoundError as error:
         if not where.startswith(error.name or "\n"):
@@ -247,10 +252,10 @@ def _factory(name: str, where: str, what: str, given: dict[str, Any]) -> Model:
         return Model(name, found, (), where)
     if not callable(found):
         raise CostcalcError(f"{name} is {type(found).__name__}, neither a factory nor a torch.nn.Module")
-    return Model(name, _built(name, found, given), (), where)
+    return Model(name, _built(name, found, given, making), (), where)
 
 
-ZOOS: dict[str, Callable[[str, str, str, dict[str, Any]], Model]] = {
+ZOOS: dict[str, Callable[[str, str, str, dict[str, Any], Making], Model]] = {
     "torchvision": _torchvision,
     "timm": _timm,
 }

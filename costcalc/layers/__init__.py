@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from costcalc.layers import linear, pointwise, pool, shape
-from costcalc.layers.base import Layer
+from costcalc.layers.base import Kernel, Layer
 from costcalc.layers.window import Pair, Span
 
-__all__ = ["KINDS", "Layer", "Pair", "Span", "fields", "summary"]
+__all__ = ["KINDS", "Kernel", "Layer", "Pair", "Span", "fields", "summary"]
 
 _ROOMS = (linear, pool, pointwise, shape)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import prod
 from typing import Annotated, Any, ClassVar
 
@@ -16,6 +17,21 @@ from costcalc.units import is_whole
 
 LARGEST = 2**24  # of any hyper-parameter; published networks stay below 2**18
 TorchModule = Any  # torch is an argument here, so its types cannot be named
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A piece of a layer that a device runs at once: activation elements that it reads and writes,
+    elements that are held and that it reads, multiply-adds, and whether each value given depends on
+    values in the same place only. ``name`` tells it from the layer's kind, where it has a name.
+    """
+
+    reads: int
+    writes: int
+    held: int = 0
+    macs: int = 0
+    pointwise: bool = False
+    name: str = ""
 
 
 class Layer(BaseModel, ABC):
@@ -65,6 +81,21 @@ class Layer(BaseModel, ABC):
     def is_view(self, *xs: Shape) -> bool:
         """Whether the input is given on without being read or written."""
         return False
+
+    def is_dense(self, *xs: Shape) -> bool:
+        """Whether every input channel meets weights of every output channel, as in a product of matrices."""
+        return True
+
+    def kernels(self, *xs: Shape) -> tuple[Kernel, ...]:
+        """What eager torch starts on a GPU, at least: one kernel, and none for a view.
+
+        A kind that torch computes in several steps writes and reads what passes between them.
+        """
+        if self.is_view(*xs):
+            return ()
+        held = self.weights(*xs) + self.biases(*xs) + self.norm(*xs)
+        moved = (sum(prod(x) for x in xs), prod(self.output_shape(*xs)))
+        return (Kernel(*moved, held, self.macs(*xs), self.in_place),)
 
     def period(self, axis: int, *xs: Shape) -> int:
         """After how many output positions along an axis the pattern of what they see repeats."""

@@ -5,20 +5,48 @@ Each costs one multiply-add per weight product; a bias costs one other operation
 
 from __future__ import annotations
 
+from abc import ABC
 from math import prod
 from typing import Any, ClassVar
 
 from costcalc.errors import Misfit
-from costcalc.layers.base import Layer, Margin, Padding, Size, Steps, TorchModule, area, chw, divided, vector
+from costcalc.layers.base import (
+    Kernel,
+    Layer,
+    Margin,
+    Padding,
+    Size,
+    Steps,
+    TorchModule,
+    area,
+    chw,
+    divided,
+    vector,
+)
 from costcalc.layers.window import Span, grid, reach, seen, transposed
 from costcalc.records import Shape
 
 
-class Conv(Layer):
+class _Convolution(Layer, ABC):
+    """A convolution of any kind. cuDNN leaves the bias out, so that torch adds it to the result
+    (not on a CPU, where that would be a small part of the time).
+
+    Source: torch, aten/src/ATen/native/Convolution.cpp, ``output.add_(reshape_bias(...))``.
+    """
+
+    weighted: ClassVar[bool] = True
+
+    def kernels(self, *xs: Shape) -> tuple[Kernel, ...]:
+        given, bias = prod(self.output_shape(*xs)), self.biases(*xs)
+        product = Kernel(prod(xs[0]), given, self.weights(*xs), self.macs(*xs))
+        added = Kernel(given, given, bias, pointwise=True, name="bias")
+        return (product, added) if bias else (product,)
+
+
+class Conv(_Convolution):
     """Convolution; ``groups`` splits input and output channels into independent parts."""
 
     kind = "conv"
-    weighted = True
     out: Size
     kernel: Steps
     stride: Steps = (1, 1)
@@ -46,6 +74,9 @@ class Conv(Layer):
     def other_ops(self, *xs: Shape) -> int:
         return prod(self.output_shape(*xs)) if self.bias else 0
 
+    def is_dense(self, *xs: Shape) -> bool:
+        return self.groups == 1
+
     def sees(self, span: Span, axis: int, *xs: Shape) -> Span:
         pad = self.pad if self.pad == "same" else self.pad[axis]
         return seen(span, self.kernel[axis], self.stride[axis], pad, self.dilation[axis])
@@ -63,11 +94,10 @@ class Conv(Layer):
         )
 
 
-class Depthwise(Layer):
+class Depthwise(_Convolution):
     """Depthwise convolution: ``multiplier`` filters on every input channel by itself."""
 
     kind = "depthwise"
-    weighted = True
     kernel: Steps
     multiplier: Size = 1
     stride: Steps = (1, 1)
@@ -92,6 +122,9 @@ class Depthwise(Layer):
     def other_ops(self, *xs: Shape) -> int:
         return prod(self.output_shape(*xs)) if self.bias else 0
 
+    def is_dense(self, *xs: Shape) -> bool:
+        return xs[0][0] == 1
+
     def sees(self, span: Span, axis: int, *xs: Shape) -> Span:
         pad = self.pad if self.pad == "same" else self.pad[axis]
         return seen(span, self.kernel[axis], self.stride[axis], pad, self.dilation[axis])
@@ -110,14 +143,13 @@ class Depthwise(Layer):
         )
 
 
-class TransposedConv(Layer):
+class TransposedConv(_Convolution):
     """Transposed convolution: every input element is multiplied with its filters once.
 
     Billed on the input grid, so products that padding crops away are included.
     """
 
     kind = "transposed_conv"
-    weighted = True
     out: Size
     kernel: Steps
     stride: Steps = (1, 1)
@@ -149,6 +181,9 @@ class TransposedConv(Layer):
 
     def other_ops(self, *xs: Shape) -> int:
         return prod(self.output_shape(*xs)) if self.bias else 0
+
+    def is_dense(self, *xs: Shape) -> bool:
+        return self.groups == 1
 
     def period(self, axis: int, *xs: Shape) -> int:
         return self.stride[axis]
@@ -220,6 +255,10 @@ class Rbf(Layer):
 
     def other_ops(self, *xs: Shape) -> int:
         return xs[0][0] * self.out
+
+    def kernels(self, *xs: Shape) -> tuple[Kernel, ...]:
+        apart = self.macs(*xs)  # as many differences, which meet themselves in the products
+        return Kernel(xs[0][0], apart, apart, pointwise=True), Kernel(2 * apart, self.out, macs=apart)
 
     def module(self, torch: Any, *xs: Shape) -> TorchModule:
         features, out = xs[0][0], self.out

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC
+from dataclasses import replace
 from math import prod
 from typing import Any, ClassVar
 
-from costcalc.layers.base import Layer, Probability, Size, TorchModule, chw
+from costcalc.layers.base import Kernel, Layer, Probability, Size, TorchModule, chw
 from costcalc.records import Shape
 
 
@@ -141,6 +142,11 @@ class BatchNorm(_Keep):
     def other_ops(self, *xs: Shape) -> int:
         return 2 * prod(xs[0])
 
+    def kernels(self, *xs: Shape) -> tuple[Kernel, ...]:
+        (learnt,) = super().kernels(*xs)
+        running = 2 * xs[0][0]  # mean and variance
+        return (replace(learnt, held=learnt.held + running),)
+
     def module(self, torch: Any, *xs: Shape) -> TorchModule:
         kind = torch.nn.BatchNorm1d if len(xs[0]) == 1 else torch.nn.BatchNorm2d
         return kind(xs[0][0], affine=self.affine)
@@ -163,6 +169,9 @@ class Scale(_Keep):
 
     def other_ops(self, *xs: Shape) -> int:
         return (2 if self.bias else 1) * prod(xs[0])
+
+    def kernels(self, *xs: Shape) -> tuple[Kernel, ...]:
+        return (Kernel(prod(xs[0]), prod(xs[0]), xs[0][0], pointwise=True),) * (2 if self.bias else 1)
 
     def module(self, torch: Any, *xs: Shape) -> TorchModule:
         channels, *extent = xs[0]
@@ -195,6 +204,14 @@ class Lrn(_Keep):
 
     def other_ops(self, *xs: Shape) -> int:
         return (self.size + 5) * prod(xs[0])
+
+    def kernels(self, *xs: Shape) -> tuple[Kernel, ...]:
+        channels, height, width = xs[0]
+        size, padded = prod(xs[0]), (channels + self.size - 1) * height * width
+        square = quotient = Kernel(2 * size, size, pointwise=True)
+        pad, pool = Kernel(size, padded), Kernel(padded, size)
+        times_alpha = plus_k = to_beta = Kernel(size, size, pointwise=True)
+        return square, pad, pool, times_alpha, plus_k, to_beta, quotient
 
     def module(self, torch: Any, *xs: Shape) -> TorchModule:
         return torch.nn.LocalResponseNorm(self.size)

@@ -9,7 +9,7 @@ from operator import add, mul
 from typing import Any, Literal
 
 from costcalc.errors import Misfit
-from costcalc.layers.base import Channels, Layer, Size, Steps, TorchModule, chw, divided
+from costcalc.layers.base import Channels, Kernel, Layer, Size, Steps, TorchModule, chw, divided
 from costcalc.layers.window import Span
 from costcalc.records import Shape
 
@@ -62,6 +62,9 @@ class Add(Layer):
     def other_ops(self, *xs: Shape) -> int:
         return (len(xs) - 1) * prod(xs[0])
 
+    def kernels(self, *xs: Shape) -> tuple[Kernel, ...]:
+        return (Kernel(2 * prod(xs[0]), prod(xs[0]), pointwise=True),) * (len(xs) - 1)
+
     def module(self, torch: Any, *xs: Shape) -> Callable[..., Any]:
         return lambda *tensors: reduce(add, tensors)
 
@@ -85,6 +88,10 @@ class Multiply(Layer):
 
     def other_ops(self, *xs: Shape) -> int:
         return (len(xs) - 1) * prod(xs[0])
+
+    def kernels(self, *xs: Shape) -> tuple[Kernel, ...]:
+        size, *gates = (prod(x) for x in xs)
+        return tuple(Kernel(size + gate, size, pointwise=True) for gate in gates)
 
     def module(self, torch: Any, *xs: Shape) -> Callable[..., Any]:
         return lambda *tensors: reduce(mul, tensors)
@@ -123,6 +130,10 @@ class Select(Layer):
         if beyond:
             raise Misfit(f"there is no channel {beyond[0]}; the input has {have}, counted from 0")
         return (len(self.channels), height, width)
+
+    def kernels(self, *xs: Shape) -> tuple[Kernel, ...]:
+        chosen = prod(self.output_shape(*xs))
+        return (Kernel(chosen, chosen),)
 
     def module(self, torch: Any, *xs: Shape) -> Callable[..., Any]:
         return lambda x: torch.cat([x[:, channel : channel + 1] for channel in self.channels], dim=1)

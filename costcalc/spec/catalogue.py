@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,7 @@ from costcalc.spec.source import MAX_BYTES, Item, read
 _HERE = Path(__file__).resolve().parent.parent
 _PRESETS, _BLOCKS = _HERE / "presets", _HERE / "blocks"
 STDIN = "-"
+_FOREIGN = re.compile(r"(?P<where>[A-Za-z_][\w.]*):(?P<what>[A-Za-z_][\w./-]*)")
 
 
 def presets() -> list[str]:
@@ -45,6 +47,11 @@ def find(name: str, beside: Path | None = None) -> Path:
         return path
     hint = did_you_mean(name, presets()) or "; `costcalc list` shows the presets"
     raise CostcalcError(f"no preset or file {shortened(name)}{hint}")
+
+
+def is_foreign(name: str) -> bool:
+    """Whether a name is that of a model, ``torchvision:resnet50``, and not of a spec or file."""
+    return _FOREIGN.fullmatch(name.partition("@")[0]) is not None and not Path(name).exists()
 
 
 def exists(path: Path) -> bool:

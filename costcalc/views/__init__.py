@@ -7,7 +7,7 @@ from costcalc.views.comparing import compare
 from costcalc.views.costs import presets, show
 from costcalc.views.formulas import formulas
 from costcalc.views.helping import doctor, kinds
-from costcalc.views.judging import budget, check, counted
+from costcalc.views.judging import budget, check, counted, joined
 from costcalc.views.metrics import CONVENTION, METRICS, metrics
 from costcalc.views.modelling import check_model, labels, of_models, placed, reconciled, with_operators
 
@@ -23,6 +23,7 @@ __all__ = [
     "counted",
     "doctor",
     "formulas",
+    "joined",
     "kinds",
     "labels",
     "metrics",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 
 from costcalc import printed, units
 from costcalc.graph import Graph
@@ -79,6 +80,20 @@ def _judged(name: str, verdict: Verdict, labels: Mapping[str, str]) -> str:
     if verdict.passed:
         return f"WITHIN: {what} has {actual} {label}, limit {limit}: headroom {off}{percent}."
     return f"EXCEEDED: {what} has {actual} {label}, limit {limit}: {off} too many{percent}."
+
+
+def joined(first: View, second: View) -> View:
+    """Two views of one command as one; it passes where both do."""
+    passed = first.passed and second.passed
+    return replace(
+        first,
+        grids=(*first.grids, *second.grids),
+        facts={**first.facts, **second.facts, "passed": passed},
+        notes=(*first.notes, *second.notes),
+        summary=(*first.summary, *second.summary),
+        passed=passed,
+        warnings=(*first.warnings, *second.warnings),
+    )
 
 
 def check(

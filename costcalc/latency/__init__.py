@@ -1,0 +1,1 @@
+"""Latency without a device: what was measured, what its samples say, and how measuring goes on and stops."""

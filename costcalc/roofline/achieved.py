@@ -1,0 +1,68 @@
+"""What a measurement achieved beside what the device could do: FLOP/s, share of the roofline, what bounds."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from costcalc.latency.runs import Dtype, Measurement, Mode
+from costcalc.latency.summary import attributed, deciding, summary
+from costcalc.records import Work
+from costcalc.roofline.devices import Device
+from costcalc.roofline.model import BYTES, timed
+
+HOST_BOUND = 0.8  # of the GPU time, spent by the host to enqueue: trtexec's threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Achieved:
+    """A network or block in measured ``seconds``: MACs and least bytes of the pass, and FLOP/s.
+
+    ``roofline`` is the share of the device's roofline that was reached, ``bound`` what bounds it:
+    compute, memory or host; both None where the device's peaks are not known.
+    """
+
+    name: str
+    seconds: float
+    macs: int
+    bytes: int
+    flop_s: float
+    roofline: float | None
+    bound: str | None
+
+
+def whole(measurement: Measurement, device: Device | None, dtype: Dtype, mode: Mode) -> Achieved | None:
+    """The network as a whole; None where nothing was measured."""
+    found = summary(measurement, deciding(measurement))
+    if found is None:
+        return None
+    enqueued = summary(measurement, "enqueue")
+    is_host = mode == "eager" and enqueued is not None and enqueued.median > HOST_BOUND * found.median
+    return _achieved(measurement.name, found.median, measurement.work, device, dtype, is_host)
+
+
+def blocks(measurement: Measurement, device: Device | None, dtype: Dtype) -> tuple[Achieved, ...]:
+    """Block by block, in order of execution; empty where none were timed, or not truly."""
+    times = attributed(measurement)
+    if times is None:
+        return ()
+    work = defaultdict(list)
+    for each in measurement.work:
+        work[each.block].append(each)
+    return tuple(_achieved(row.name, row.median, work[row.name], device, dtype, False) for row in times.rows)
+
+
+def _achieved(
+    name: str, seconds: float, work: Sequence[Work], device: Device | None, dtype: Dtype, is_host: bool
+) -> Achieved:
+    macs = sum(each.macs for each in work)
+    moved = BYTES[dtype] * sum(each.weights + each.reads + each.writes for each in work)
+    least: dict[str, float] = defaultdict(float)
+    for part in timed(work, device, dtype) if device else ():
+        least[part.bound] += part.seconds
+    most = max(least, key=lambda bound: least[bound], default=None)
+    share = sum(least.values()) / seconds if least and seconds else None
+    return Achieved(
+        name, seconds, macs, moved, 2 * macs / seconds if seconds else 0.0, share, "host" if is_host else most
+    )
