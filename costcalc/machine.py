@@ -44,6 +44,9 @@ def examine() -> tuple[list[tuple[str, str, str]], bool]:
     entries += _vision()
     timm = _version("timm")
     entries.append(("timm", timm or OPTIONAL, "" if timm else "pip install 'costcalc[timm]'"))
+    nvml = _version("nvidia-ml-py")
+    remedy = "pip install 'costcalc[gpu]' to see a GPU's clocks and throttling"
+    entries.append(("nvidia-ml-py", nvml or OPTIONAL, "" if nvml else remedy))
     entries += _devices()
     return entries, passed and not any(state.startswith("broken") for _, state, _ in entries)
 

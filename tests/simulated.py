@@ -18,9 +18,13 @@ Work = Callable[[], None]
 
 
 class Gpu:
-    """Time, the stream and a log: ``time`` is the host's, ``free`` when the stream has nothing left to do."""
+    """Time, the stream and a log: ``time`` is the host's, ``free`` when the stream has nothing left to do.
 
-    def __init__(self, external: bool = True, host_s: float = 1e-6) -> None:
+    Once ``queue`` seconds of work wait in the stream, the host waits too.
+    """
+
+    def __init__(self, external: bool = True, host_s: float = 1e-6, queue: float = 1e9) -> None:
+        self.queue = queue
         self.time = self.free = 0.0
         self.host_s = host_s
         self.external = external
@@ -89,7 +93,7 @@ class Gpu:
         """One kernel: the host takes its time to launch it, then the stream to run it."""
         self.log.append("kernel")
         self.most = max(self.most, self.used + 50)
-        self.time += self.host_s
+        self.time = max(self.time + self.host_s, self.free - self.queue)
 
         def run() -> None:
             self.free = max(self.free, self.time) + seconds

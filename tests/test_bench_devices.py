@@ -47,6 +47,12 @@ def test_a_round_where_the_host_is_too_slow() -> None:
     assert found.wall_s == pytest.approx([3.2 * MS])
 
 
+def test_a_full_queue_is_not_the_time_of_the_host() -> None:
+    found = cuda(Gpu(host_s=0.1 * MS, queue=8 * MS)).round(50, 1)
+    assert found.enqueue_s == pytest.approx(0.1 * MS)
+    assert found.wall_s == pytest.approx([2 * MS], rel=0.01)
+
+
 def test_a_round_waits_before_and_after_and_never_in_between() -> None:
     gpu = Gpu()
     device = cuda(gpu)

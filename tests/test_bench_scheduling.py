@@ -208,7 +208,7 @@ def test_a_worker_that_is_killed_before_it_measures_is_an_error(
         ran("a")
     assert caught.value.exit_code == 3
     with pytest.raises(CostcalcError, match="SIGKILL"):
-        bench.default_device()
+        bench.probe(cpu())
 
 
 def test_what_a_worker_refuses_is_raised_with_all_its_problems(
@@ -223,7 +223,7 @@ def test_what_a_worker_refuses_is_raised_with_all_its_problems(
         yield told
 
     scripted(refusing)
-    for call in (lambda: ran("a"), bench.default_device, lambda: bench.probe(cpu())):
+    for call in (lambda: ran("a"), lambda: bench.probe(cpu())):
         with pytest.raises(CostcalcError) as caught:
             call()  # type: ignore[no-untyped-call]
         assert (caught.value.problems, caught.value.exit_code) == (error.problems, 3)
@@ -312,7 +312,7 @@ def test_a_probe_is_what_the_worker_found(scripted: Callable[[Script], list[Job]
     def probing(job: Job) -> Iterator[Event]:
         assert (job.task, job.settings.dtype) == ("probe", "bf16")
         yield Placed(device="cpu", environment=WHERE)
-        yield Probed(launch_s=1.0, copy_bytes_s=2.0, matmul_flop_s=3.0)
+        yield Probed(launch_s=1.0, copy_bytes_s=2.0, dense_flop_s=3.0)
 
     scripted(probing)
     assert bench.probe(cpu(dtype="bf16")) == bench.Probe(1.0, 2.0, 3.0, "cpu", WHERE)

@@ -20,7 +20,7 @@ HALF_MS = work(reads=1_675_000_000 // 2, launches=10)
 
 
 def fitted(found: Run) -> Calibration:
-    return calibration.fitted(found, launch_s=4e-6, copy_bytes_s=3e12, matmul_flop_s=7e14)
+    return calibration.fitted(found, launch_s=4e-6, copy_bytes_s=3e12, dense_flop_s=7e14)
 
 
 def test_the_factor_is_the_median_of_the_anchors() -> None:
@@ -34,7 +34,7 @@ def test_the_factor_is_the_median_of_the_anchors() -> None:
     ratios = {anchor.name: anchor.ratio for anchor in found.anchors}
     assert ratios == {"a": pytest.approx(1.4), "b": pytest.approx(1.8), "c": pytest.approx(1.2)}
     assert found.kappa == pytest.approx(1.4)
-    assert (found.launch_s, found.copy_bytes_s, found.matmul_flop_s) == (4e-6, 3e12, 7e14)
+    assert (found.launch_s, found.copy_bytes_s, found.dense_flop_s) == (4e-6, 3e12, 7e14)
     assert (found.device_name, found.on, found.driver) == ("NVIDIA H100 80GB HBM3", "cuda:0", "1.0")
     assert (found.dtype, found.layout, found.mode) == ("fp16", "channels_last", "eager")
     assert found.created == "2026-01-01T00:00:00Z"
@@ -79,7 +79,7 @@ def on_a_cpu() -> Calibration:
         layout="nchw",
         driver=None,
     )
-    return calibration.fitted(found, launch_s=1e-3, copy_bytes_s=1e10, matmul_flop_s=1e10)
+    return calibration.fitted(found, launch_s=1e-3, copy_bytes_s=1e10, dense_flop_s=1e10)
 
 
 def test_a_cpu_is_what_was_measured_of_it() -> None:
@@ -114,7 +114,7 @@ def entry(**changed: Any) -> Calibration:
         "anchors": (Anchor(name="a", batch=1, measured_s=1.5, host_s=0, roofline_s=1),),
         "launch_s": 1e-6,
         "copy_bytes_s": 1e9,
-        "matmul_flop_s": 1e12,
+        "dense_flop_s": 1e12,
     }
     return Calibration.model_validate({**made, **changed})
 
@@ -201,7 +201,7 @@ def broken(change: Callable[[dict[str, Any]], object]) -> str:
         ('{"schema": "costcalc.calibration/1"}', "entries: Field required"),
         (broken(lambda found: found["entries"][0].pop("launch_s")), "entries.0.launch_s"),
         (broken(lambda found: found["entries"][0].update(launch_s=0)), "entries.0.launch_s"),
-        (broken(lambda found: found["entries"][0].update(matmul_flop_s=float("inf"))), "matmul_flop_s"),
+        (broken(lambda found: found["entries"][0].update(dense_flop_s=float("inf"))), "dense_flop_s"),
         (broken(lambda found: found["entries"][0].update(dtype="fp12")), "entries.0.dtype"),
         (broken(lambda found: found["entries"][0].update(anchors=[])), "entries.0.anchors"),
         (broken(lambda found: found["entries"][0]["anchors"][0].update(roofline_s=-1)), "roofline_s"),

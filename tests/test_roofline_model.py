@@ -49,7 +49,7 @@ def entry(*ratios: float, launch_s: float = 2e-6, mode: Mode = "eager") -> Calib
         ),
         launch_s=launch_s,
         copy_bytes_s=1e9,
-        matmul_flop_s=1e12,
+        dense_flop_s=1e12,
     )
 
 

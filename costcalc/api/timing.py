@@ -12,6 +12,7 @@ from costcalc.api import subjects
 from costcalc.api.results import Result
 from costcalc.api.subjects import Options, is_foreign
 from costcalc.errors import ENVIRONMENT, CostcalcError, Misfit, did_you_mean, shortened
+from costcalc.graph import Graph
 from costcalc.latency import runs, verdicts
 from costcalc.latency.doubts import Doubt
 from costcalc.latency.doubts import doubts as doubts_
@@ -56,8 +57,8 @@ class Bench(Result):
         """Every architecture against the first, where there are several."""
         return verdicts.ranked(self.run) if self.run.interleaved else None
 
-    def view(self) -> View:
-        return timing_views.bench(self.run, self.device, self.judgement, self.doubts)
+    def view(self, blocks: bool = True) -> View:
+        return timing_views.bench(self.run, self.device, self.judgement, self.doubts, blocks)
 
     def save(self, path: str) -> None:
         """Write the run file: all samples, nothing derived."""
@@ -263,7 +264,7 @@ class LatencyBudget(Result):
 
 
 def predict(
-    *names: str,
+    *of: Graph | str,
     on: Sequence[str],
     batch: Sequence[int] = (1,),
     dtype: str = "fp32",
@@ -273,23 +274,24 @@ def predict(
 ) -> Predictions:
     """Latency by roofline, on devices that need not be there; neither GPU nor torch for specs.
 
-    ``on`` are keys of the device table, or ``cpu`` after a calibration; ``calibrations`` is the file
-    to take these from, by default that of the user. Raises :class:`CostcalcError`.
+    ``of`` are graphs or names, with the ``options`` of each; ``on`` are keys of the device table, or ``cpu``
+    after a calibration; ``calibrations`` is the file to take these from, by default that of the user.
+    Raises :class:`CostcalcError`.
     """
     dtype_ = cast(Dtype, _one_of("dtype", dtype, get_args(Dtype)))
     mode_ = cast(Mode, _one_of("mode", mode, get_args(Mode)))
     entries = calibration.load(calibrations)
-    if not names or not on:
+    if not of or not on:
         raise CostcalcError("a prediction takes an architecture and a device, for example --on h200,a100")
+    sizes = [_positive("batch", each) for each in batch]
     wanted = [_target(key, dtype_, mode_, entries) for key in dict.fromkeys(on)]
-    given = options or [Options()] * len(names)
     found = []
-    for name, how in zip(names, given, strict=True):
-        for size in batch:
-            title, asked = _work(name, replace(how, batch=_positive("batch", size), dtype="fp32"))
+    for each, how in zip(of, options or [Options()] * len(of), strict=True):
+        name, asked = _work(each, how, sizes)
+        for size, work_ in zip(sizes, asked, strict=True):
             for device, entry in wanted:
-                guess = model.predicted(asked, device, dtype_, mode_, entry)
-                found.append(model.Predicted(title, device, size, asked, guess))
+                guess = model.predicted(work_, device, dtype_, mode_, entry)
+                found.append(model.Predicted(name, device, size, work_, guess))
     return Predictions(tuple(found), dtype_, mode_)
 
 
@@ -307,13 +309,13 @@ def _target(
     return device, next((entry for entry in found if entry), None)
 
 
-def _work(name: str, options: Options) -> tuple[str, tuple[Work, ...]]:
-    """What the name stands for is called, and what it asks of a device at that batch."""
-    if is_foreign(name):
-        execution = subjects.prepared(name, options).whole()
-        return execution.name, work.of_execution(execution)
-    graph = subjects.loaded(name, replace(options, batch=1))
-    return graph.name, work.of_graph(graph, options.batch)
+def _work(of: Graph | str, options: Options, sizes: Sequence[int]) -> tuple[str, list[tuple[Work, ...]]]:
+    """What it is called, and what it asks of a device at each batch."""
+    if isinstance(of, str) and is_foreign(of):
+        found = [subjects.prepared(of, replace(options, batch=size, dtype="fp32")).whole() for size in sizes]
+        return found[0].name, [work.of_execution(each) for each in found]
+    graph = of if isinstance(of, Graph) else subjects.loaded(of, options)
+    return graph.name, [work.of_graph(graph, size) for size in sizes]
 
 
 @dataclass(frozen=True, repr=False)
@@ -374,7 +376,7 @@ def calibrate(
             raise CostcalcError(
                 f"{each.name} was not measured, nothing is stored: {each.reason}", ENVIRONMENT
             )
-    entry = calibration.fitted(found.run, probe.launch_s, probe.copy_bytes_s, probe.matmul_flop_s)
+    entry = calibration.fitted(found.run, probe.launch_s, probe.copy_bytes_s, probe.dense_flop_s)
     return Calibrated(entry, found.run, calibration.store(entry, path))
 
 

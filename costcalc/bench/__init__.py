@@ -2,6 +2,6 @@
 
 from costcalc.bench.collecting import Progress
 from costcalc.bench.messages import Subject
-from costcalc.bench.scheduling import Probe, default_device, probe, run
+from costcalc.bench.scheduling import Probe, probe, run
 
-__all__ = ["Probe", "Progress", "Subject", "default_device", "probe", "run"]
+__all__ = ["Probe", "Progress", "Subject", "probe", "run"]

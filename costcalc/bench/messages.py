@@ -28,12 +28,11 @@ class Subject:
 
 
 class Job(Record):
-    """What a worker is to do: ``measure`` a subject at its batches (None: double them), ``probe`` the device,
-    or only say which ``device`` it would take. ``index`` is that of the process, ``load`` and ``pressure``
-    what the host was busy with before it.
+    """What a worker is to do: ``measure`` a subject at its batches (None: double them), or ``probe`` the
+    device. ``index`` is that of the process, ``load`` and ``pressure`` what the host was busy with before it.
     """
 
-    task: Literal["measure", "probe", "device"]
+    task: Literal["measure", "probe"]
     settings: Settings
     subject: Subject | None = None
     batches: tuple[int, ...] | None = None
@@ -94,7 +93,7 @@ class Probed(Record):
     event: Literal["probed"] = "probed"
     launch_s: float
     copy_bytes_s: float
-    matmul_flop_s: float
+    dense_flop_s: float
 
 
 class Refused(Record):

@@ -1,4 +1,4 @@
-"""What a device does at its best: bytes copied, matrices multiplied, and how fast the host asks for it."""
+"""What a device does at its best: bytes copied, dense arithmetic, and how fast the host asks for it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ LAUNCHES, REPEATS, WARMUPS = 1000, 15, 3
 PATIENCE = 2.0  # seconds for repetitions: a CPU without units for fp16 takes as long for a single product
 COPIED = 2**28  # bytes: no cache holds them
 SIDE = {"cpu": 1024, "cuda": 8192}  # of square matrices: some tens of milliseconds
+CHANNELS, GRID, IMAGES = 256, 56, {"cpu": 1, "cuda": 256}  # of a convolution that takes about as long
 
 
 @torch.inference_mode()
@@ -24,7 +25,7 @@ def probed(how: Settings, clock: Clock) -> Probed:
     return Probed(
         launch_s=_launch(how, clock),
         copy_bytes_s=_copied(how, clock),
-        matmul_flop_s=_multiplied(how, clock),
+        dense_flop_s=max(_multiplied(how, clock), _convolved(how, clock)),
     )
 
 
@@ -53,6 +54,18 @@ def _multiplied(how: Settings, clock: Clock) -> float:
     left, right = (torch.randn(side, side, device=how.device).to(dtype) for _ in "ab")
     given = torch.empty(side, side, device=how.device, dtype=dtype)
     return 2 * side**3 / _seconds(lambda: torch.mm(left, right, out=given), how, clock)
+
+
+def _convolved(how: Settings, clock: Clock) -> float:
+    """FLOP a second of a 3×3 convolution: another library's kernels, which on some CPUs are far faster."""
+    images = IMAGES[how.device.partition(":")[0]]
+    dtype = HALVES.get(how.dtype, torch.float32)
+    layout = torch.channels_last if how.layout == "channels_last" else torch.contiguous_format
+    like = {"device": how.device, "dtype": dtype, "memory_format": layout}
+    given = torch.randn(images, CHANNELS, GRID, GRID).to(**like)  # type: ignore[call-overload]
+    weight = torch.randn(CHANNELS, CHANNELS, 3, 3).to(**like)  # type: ignore[call-overload]
+    macs = 9 * CHANNELS**2 * GRID**2 * images
+    return 2 * macs / _seconds(lambda: torch.nn.functional.conv2d(given, weight, padding=1), how, clock)
 
 
 def _seconds(run: Callable[[], object], how: Settings, clock: Clock, waits: bool = True) -> float:

@@ -24,7 +24,7 @@ class Probe:
 
     launch_s: float
     copy_bytes_s: float
-    matmul_flop_s: float
+    dense_flop_s: float
     device: str
     environment: Environment
 
@@ -106,16 +106,7 @@ def probe(how: Settings) -> Probe:
     placed, probed = _told(Job(task="probe", settings=how))
     assert isinstance(placed, Placed)
     assert isinstance(probed, Probed)
-    return Probe(
-        probed.launch_s, probed.copy_bytes_s, probed.matmul_flop_s, placed.device, placed.environment
-    )
-
-
-def default_device() -> str:
-    """The device that ``auto`` means here: ``cuda:0`` or ``cpu``."""
-    (placed,) = _told(Job(task="device", settings=Settings(device="auto")))
-    assert isinstance(placed, Placed)
-    return placed.device
+    return Probe(probed.launch_s, probed.copy_bytes_s, probed.dense_flop_s, placed.device, placed.environment)
 
 
 def _told(job: Job) -> list[Event]:

@@ -80,8 +80,8 @@ def perform(job: Job, tell: Tell) -> None:
         monitor = _monitor(how)
         tell(Placed(device=how.device, environment=environment(how, monitor)))
         if job.task == "probe":
-            tell(probing.probed(how, Host()))
-        elif job.task == "measure" and job.subject is not None:
+            tell(probing.probed(how, Own() if how.device == "cpu" and how.threads == 1 else Host()))
+        elif job.subject is not None:
             tell(Phase(phase="building"))
             _Bench(building.source(job.subject, how), how, job, monitor, tell).all()
 

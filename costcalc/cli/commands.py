@@ -164,7 +164,7 @@ def compare(
         costs = [api.costed(name, how) for name, how in zip(names, each, strict=True)]
         view = api.compare(*costs).view()
         if on:
-            view = timing.predicted(names, each, on, batch, dtype, mode).beside(view)
+            view = timing.predicted(costs, each, on, batch, dtype, mode).beside(view)
     show_(view, form, json, by)
     _agreement(costs)
 
@@ -209,9 +209,11 @@ def budget(
     counts = (limit, params, activations, peak)
     blocks = pairs(block, "--block", "NAME=LIMIT")
     limits = api.limits(*counts, blocks) if any((*counts, block)) or not latency else ()
+    if bool(latency) != bool(on):
+        raise CostcalcError("--latency and --on belong together, for example --latency 5ms --on h200")
     with progress(f"counting {name}"):
-        timed = timing.limited(name, how, latency, on, batch, dtype, mode)
-        costs = [api.costed(name, how)] if limits or not timed else []
+        costs = [api.costed(name, how)] if limits else []
+        timed = timing.limited(costs[0] if costs else name, how, latency, on, batch, dtype, mode)
         found = [api.judged(each, limits, allow_uncounted or ()) for each in costs]
     views_ = [each.view() for each in (*found, *timed)]
     show_(reduce(views.joined, views_), form, json, by)

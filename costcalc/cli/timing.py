@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from costcalc.api import timing
 
 FOUND, DOUBTFUL, INTERRUPTED = 1, 4, 130
+ByBlock = Annotated[bool, typer.Option("--blocks/--no-blocks", help="every block, or the whole alone")]
 Saved = Annotated[str, typer.Argument(metavar="RUN", help="a run file, as --save writes it")]
 
 
@@ -79,7 +80,7 @@ def run(
             "--processes", metavar="N", min=0, help="measure in N processes; by default 1, or 5 to compare"
         ),
     ] = 0,
-    blocks: Annotated[bool, typer.Option("--blocks/--no-blocks", help="time every block too")] = True,
+    blocks: ByBlock = True,
     precision: Precision = "1%",
     min_time: AtLeast = "0.5s",
     max_time: AtMost = "15s",
@@ -141,11 +142,17 @@ def _conclude(found: timing.Bench, save: str, strict: bool, form: str, json: boo
 
 
 @app.command("show")
-def show_(path: Saved, calibrations: Calibrations = None, form: Form = AUTO, json: Json = False) -> None:
+def show_(
+    path: Saved,
+    blocks: ByBlock = True,
+    calibrations: Calibrations = None,
+    form: Form = AUTO,
+    json: Json = False,
+) -> None:
     """A saved run, as it was shown when it was measured."""
     from costcalc.api import timing
 
-    show(timing.saved(path, calibrations).view(), form, json)
+    show(timing.saved(path, calibrations).view(blocks), form, json)
 
 
 @app.command()
@@ -270,23 +277,20 @@ def validate(
 
 
 def predicted(
-    names: Sequence[str],
-    given: Sequence[api.Options],
-    on: str,
-    batch: int,
-    dtype: str,
-    mode: str,
+    of: Sequence[api.Costed | str], how: Sequence[api.Options], on: str, batch: int, dtype: str, mode: str
 ) -> timing.Predictions:
-    """Predictions for a command about costs."""
+    """Predictions for a command about costs: of what it has costed, or of names."""
     from costcalc.api import timing
 
-    return timing.predict(*names, on=words(on), batch=(batch,), dtype=dtype, mode=mode, options=given)
+    if any(each.backward for each in how):
+        raise CostcalcError("--on predicts a forward pass in inference; leave out --train")
+    known = [each.graph if isinstance(each, api.Costs) else each for each in of]
+    names = [each.subject.name if isinstance(each, api.Costed) else each for each in known]
+    return timing.predict(*names, on=words(on), batch=(batch,), dtype=dtype, mode=mode, options=how)
 
 
 def limited(
-    name: str, given: api.Options, latency: str, on: str, batch: int, dtype: str, mode: str
+    of: api.Costed | str, how: api.Options, latency: str, on: str, batch: int, dtype: str, mode: str
 ) -> tuple[timing.LatencyBudget, ...]:
     """The limit on latency of a command line, if there is one."""
-    if bool(latency) != bool(on):
-        raise CostcalcError("--latency and --on belong together, for example --latency 5ms --on h200")
-    return (predicted([name], [given], on, batch, dtype, mode).within(latency),) if latency else ()
+    return (predicted([of], [how], on, batch, dtype, mode).within(latency),) if latency else ()

@@ -14,7 +14,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from costcalc.errors import ENVIRONMENT, CostcalcError, shortened
+from costcalc.errors import CostcalcError, shortened
+from costcalc.latency import files
 from costcalc.records import Work
 
 SCHEMA = "costcalc.run/1"
@@ -75,7 +76,7 @@ class Round(Record):
     ``gpu_s``: one sample per event pair, of ``calls`` passes each, divided by them; None on a CPU.
     ``wall_s`` and ``cpu_s``: on a CPU one sample per pass (``cpu_s`` on one thread only, for of several it
     is the sum and no latency); on a GPU ``wall_s`` is one number, the mean per pass (throughput).
-    ``enqueue_s``: what the host took per pass until all was enqueued; None on a CPU.
+    ``enqueue_s``: what the host took to enqueue a pass, the queue being empty; None on a CPU.
     A ``discarded`` round was throttled and repeated.
     """
 
@@ -211,14 +212,7 @@ def written(run: Run) -> str:
 
 def write(run: Run, path: str) -> None:
     """Write a run file whole or not at all; raises :class:`CostcalcError` where that cannot be done."""
-    place = Path(path)
-    partial = place.with_name(f".{place.name}.{os.getpid()}")
-    try:
-        partial.write_text(written(run), encoding="utf-8")
-        partial.replace(place)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise CostcalcError(f"{path}: cannot be written: {error.strerror}", ENVIRONMENT) from None
+    files.replace(Path(path), written(run))
 
 
 def writable(path: str) -> None:

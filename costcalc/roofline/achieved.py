@@ -39,10 +39,10 @@ def whole(measurement: Measurement, device: Device | None, dtype: Dtype, mode: M
         return None
     enqueued = summary(measurement, "enqueue")
     is_host = mode == "eager" and enqueued is not None and enqueued.median > HOST_BOUND * found.median
-    return _achieved(measurement.name, found.median, measurement.work, device, dtype, is_host)
+    return _achieved(measurement.name, found.median, measurement.work, device, dtype, mode, is_host)
 
 
-def blocks(measurement: Measurement, device: Device | None, dtype: Dtype) -> tuple[Achieved, ...]:
+def blocks(measurement: Measurement, device: Device | None, dtype: Dtype, mode: Mode) -> tuple[Achieved, ...]:
     """Block by block, in order of execution; empty where none were timed, or not truly."""
     times = attributed(measurement)
     if times is None:
@@ -50,16 +50,22 @@ def blocks(measurement: Measurement, device: Device | None, dtype: Dtype) -> tup
     work = defaultdict(list)
     for each in measurement.work:
         work[each.block].append(each)
-    return tuple(_achieved(row.name, row.median, work[row.name], device, dtype, False) for row in times.rows)
+    return tuple(_achieved(row.name, row.median, work[row.name], device, dtype, mode) for row in times.rows)
 
 
 def _achieved(
-    name: str, seconds: float, work: Sequence[Work], device: Device | None, dtype: Dtype, is_host: bool
+    name: str,
+    seconds: float,
+    work: Sequence[Work],
+    device: Device | None,
+    dtype: Dtype,
+    mode: Mode,
+    is_host: bool = False,
 ) -> Achieved:
     macs = sum(each.macs for each in work)
     moved = BYTES[dtype] * sum(each.weights + each.reads + each.writes for each in work)
     least: dict[str, float] = defaultdict(float)
-    for part in timed(work, device, dtype) if device else ():
+    for part in timed(work, device, dtype, mode) if device else ():
         least[part.bound] += part.seconds
     most = max(least, key=lambda bound: least[bound], default=None)
     share = sum(least.values()) / seconds if least and seconds else None

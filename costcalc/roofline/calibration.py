@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from costcalc.errors import ENVIRONMENT, CostcalcError, shortened
+from costcalc.latency import files
 from costcalc.latency.runs import Dtype, Layout, Measurement, Mode, Record, Run
 from costcalc.latency.summary import deciding, summary
 from costcalc.roofline import model
@@ -36,13 +37,13 @@ def measured(measurement: Measurement) -> float | None:
     return found.median if found else None
 
 
-def fitted(run: Run, launch_s: float, copy_bytes_s: float, matmul_flop_s: float) -> Calibration:
+def fitted(run: Run, launch_s: float, copy_bytes_s: float, dense_flop_s: float) -> Calibration:
     """The calibration that follows from a run of anchors, and from what was measured of the device itself.
 
     Raises :class:`CostcalcError` if no anchor tells anything of the device.
     """
     how, where = run.settings, run.environment
-    device = peaks(where.device_name, how.device, how.dtype, copy_bytes_s, matmul_flop_s)
+    device = peaks(where.device_name, how.device, how.dtype, copy_bytes_s, dense_flop_s)
     found = [_anchor(each, device, how.dtype, how.mode, launch_s) for each in run.measurements]
     anchors = tuple(each for each in found if each)
     if not anchors:
@@ -64,7 +65,7 @@ def fitted(run: Run, launch_s: float, copy_bytes_s: float, matmul_flop_s: float)
         anchors=anchors,
         launch_s=launch_s,
         copy_bytes_s=copy_bytes_s,
-        matmul_flop_s=matmul_flop_s,
+        dense_flop_s=dense_flop_s,
     )
 
 
@@ -144,12 +145,9 @@ def store(found: Calibration, path: str | None = None) -> str:
     file = place(path)
     others = (entry for entry in load(path) if entry.key != found.key)
     kept_in = _File.model_validate({"schema": SCHEMA, "entries": (*others, found)})
-    partial = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(kept_in.model_dump_json(by_alias=True, indent=1) + "\n", encoding="utf-8")
-        partial.replace(file)
     except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise CostcalcError(f"{file}: cannot be written: {error.strerror}", ENVIRONMENT) from None
+        raise CostcalcError(f"{file.parent}: cannot be made: {error.strerror}", ENVIRONMENT) from None
+    files.replace(file, kept_in.model_dump_json(by_alias=True, indent=1) + "\n")
     return str(file)

@@ -40,8 +40,8 @@ class Calibration(Record):
     """What was measured on one device in one way of running.
 
     ``on`` is the device as torch calls it, cpu or cuda:0. ``launch_s`` is what the host takes to start one
-    small kernel; ``copy_bytes_s`` and ``matmul_flop_s`` are the rates of a large copy (what it reads and
-    what it writes) and of a large product of matrices.
+    small kernel; ``copy_bytes_s`` and ``dense_flop_s`` are the rates of a large copy (what it reads and
+    what it writes) and of a large product of matrices or convolution.
     """
 
     device_name: str
@@ -56,7 +56,7 @@ class Calibration(Record):
     anchors: tuple[Anchor, ...] = Field(min_length=1)
     launch_s: Positive
     copy_bytes_s: Positive
-    matmul_flop_s: Positive
+    dense_flop_s: Positive
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -71,18 +71,18 @@ class Calibration(Record):
 
     def device(self) -> Device:
         """The peaks that ``kappa`` is relative to."""
-        return peaks(self.device_name, self.on, self.dtype, self.copy_bytes_s, self.matmul_flop_s)
+        return peaks(self.device_name, self.on, self.dtype, self.copy_bytes_s, self.dense_flop_s)
 
 
-def peaks(name: str, on: str, dtype: Dtype, copy_bytes_s: float, matmul_flop_s: float) -> Device:
+def peaks(name: str, on: str, dtype: Dtype, copy_bytes_s: float, dense_flop_s: float) -> Device:
     """What a device can do by its datasheet; where there is none, as measured, in that dtype only."""
     return devices.of_name(name) or Device(
         key=CPU if on == CPU else name,
         name=name,
         aliases=(name,),
-        source="measured: a large product of matrices, and a large copy",
-        tensor={} if dtype == "fp32" else {dtype: matmul_flop_s},
-        simd=matmul_flop_s,
+        source="measured: a large product or convolution, and a large copy",
+        tensor={} if dtype == "fp32" else {dtype: dense_flop_s},
+        simd=dense_flop_s,
         bandwidth=copy_bytes_s,
         l2=None,
         derivations={},

@@ -182,15 +182,15 @@ def calibrate(entry: Calibration, path: str) -> View:
         "kappa": entry.kappa,
         "launch_s": entry.launch_s,
         "copy_bytes_s": entry.copy_bytes_s,
-        "matmul_flop_s": entry.matmul_flop_s,
+        "dense_flop_s": entry.dense_flop_s,
         "file": path,
     }
     notes = (
         "The factor is the median of measured ÷ roofline; `costcalc predict` uses it for this device, type, "
         "layout and mode.",
         f"Measured beside it: {units.seconds(entry.launch_s)} of the host per operator, "
-        f"{units.bytes_(int(entry.copy_bytes_s))}/s copied, {units.prose(int(entry.matmul_flop_s))}FLOP/s in "
-        "a product of matrices.",
+        f"{units.bytes_(int(entry.copy_bytes_s))}/s copied, {units.prose(int(entry.dense_flop_s))}FLOP/s in "
+        "a large product or convolution.",
     )
     how = f"{entry.dtype}, {entry.layout}, {entry.mode}"
     lines = (f"Calibrated {entry.device_name} ({how}): factor {entry.kappa:.3f}, stored in {path}.",)

@@ -20,9 +20,9 @@ WORDS = {"gpu": "GPU", "cpu": "CPU", "wall": "wall", "single": "single-pass", "e
 PERCENTILES = ("p90", "p95", "p99")
 Value = Callable[[Measurement], Cell]
 GPU = (
-    "GPU: between two CUDA events; host: until all was enqueued; latency: one pass, from one synchronisation "
+    "GPU: between two CUDA events; host: until a pass was enqueued; latency: one pass, from one "
+    "synchronisation to the next, which is what a caller waits."
 )
-GPU += "to the next, which is what a caller waits."
 CPU = (
     "CPU: what the process computed during a pass, on one thread, whatever else the machine did; wall: "
     "from the start of the pass to its end."
@@ -34,12 +34,16 @@ INTERVAL += "rounds of one process, which bear no claim."
 
 
 def bench(
-    run: Run, device: Device | None, judgement: Judgement | None, doubts: Sequence[tuple[Doubt, ...]]
+    run: Run,
+    device: Device | None,
+    judgement: Judgement | None,
+    doubts: Sequence[tuple[Doubt, ...]],
+    blocks: bool = True,
 ) -> View:
     """Every configuration, its spread, its blocks, its memory; who is faster; and what to doubt."""
     done = [each for each in run.measurements if each.processes]
     grids = [_configurations(run, device), _spread(done)]
-    timed = [each for each in done if attributed(each)]
+    timed = [each for each in done if blocks and (found := attributed(each)) and found.rows]
     grids += [_blocks(run, timed, device)] if timed else []
     grids += [_memory(run, done)] if any(_peak(each) is not None for each in done) else []
     grids += [_verdicts(judgement)] if judgement and judgement.pairs else []
@@ -231,7 +235,9 @@ def _in_situ(run: Run, measurement: Measurement, device: Device | None) -> list[
             part.bound,
         )
         for part, row in zip(
-            achieved.blocks(measurement, device, run.settings.dtype), times.rows, strict=True
+            achieved.blocks(measurement, device, run.settings.dtype, run.settings.mode),
+            times.rows,
+            strict=True,
         )
     ]
     rest = times.unattributed / times.total if times.total else None
