@@ -55,7 +55,8 @@ class Bench(Result):
     @property
     def judgement(self) -> verdicts.Judgement | None:
         """Every architecture against the first, where there are several."""
-        return verdicts.ranked(self.run) if self.run.interleaved else None
+        several = self.run.interleaved and self.run.settings.processes > 1
+        return verdicts.ranked(self.run) if several else None
 
     def view(self, blocks: bool = True) -> View:
         return timing_views.bench(self.run, self.device, self.judgement, self.doubts, blocks)
@@ -66,19 +67,16 @@ class Bench(Result):
 
 
 def _above(measurement: runs.Measurement, device: devices.Device | None, run: Run) -> tuple[Doubt, ...]:
-    """Faster than the peaks allow: the work or the clock is wrong."""
+    """Faster than the peaks allow: then the work, the clock or a measured peak is wrong."""
     how = run.settings
     found = achieved.whole(measurement, device, how.dtype, how.mode)
-    if found is None or found.roofline is None or found.roofline <= ABOVE:
+    if device is None or found is None or found.roofline is None or found.roofline <= ABOVE:
         return ()
-    return (
-        Doubt(
-            "above_roofline",
-            f"{found.roofline:.0%} of the roofline, faster than the device can be",
-            "check the MACs: folded or re-parameterised layers, sparsity; on a CPU calibrate again",
-            serious=True,
-        ),
-    )
+    known = device.key in devices.DEVICES
+    what = "the device can be" if known else "its best when that was measured"
+    remedy = "check the MACs: folded or re-parameterised layers, sparsity" if known else "calibrate again"
+    message = f"{found.roofline:.0%} of the roofline, faster than {what}"
+    return (Doubt("above_roofline", message, remedy, serious=known),)
 
 
 def measure(

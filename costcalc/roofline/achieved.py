@@ -67,8 +67,9 @@ def _achieved(
     least: dict[str, float] = defaultdict(float)
     for part in timed(work, device, dtype, mode) if device else ():
         least[part.bound] += part.seconds
-    most = max(least, key=lambda bound: least[bound], default=None)
-    share = sum(least.values()) / seconds if least and seconds else None
+    shortest = sum(least.values())
+    most = max(least, key=lambda bound: least[bound]) if shortest else None
+    share = shortest / seconds if shortest and seconds else None
     return Achieved(
         name, seconds, macs, moved, 2 * macs / seconds if seconds else 0.0, share, "host" if is_host else most
     )
