@@ -113,7 +113,7 @@ def process(index: int, times: dict[str, float], device: str, mode: Mode, random
         settled=True,
         rounds=rounds,
         stopped="precision",
-        single_s=samples(whole * 1.2, 64),
+        single_s=samples(whole * 1.2, 64) if is_gpu else (),
         blocks=Blocks(
             method=("graph events" if mode == "graph" else "events") if is_gpu else "CPU time",
             seconds={name: samples(seconds * 0.99 * pace, 16) for name, seconds in times.items()},

@@ -86,7 +86,7 @@ def test_slow_networks_have_a_few_rounds_and_end(pass_s: float, rounds: int) -> 
     found, device = measured(repeat(pass_s), gpu=False)
     assert len(found.rounds) == rounds
     assert device.clock.spent <= 15 + 15 / 6 + 10 + 1 + 5 + 15 + 7 * pass_s  # rounds, warm-up, singles
-    assert len(found.single_s) >= 1
+    assert found.single_s == ()  # the samples of a CPU are passes one at a time
     assert device.block_passes == max(3, int(5 / pass_s))
 
 
@@ -212,7 +212,7 @@ def test_nothing_known_is_not_throttled() -> None:
     ],
 )
 def test_single_passes_fit_the_device(pass_s: float, singles: int) -> None:
-    found, _ = measured(repeat(pass_s), Rules(warmup=0, min_time=0.5, max_time=15), gpu=False)
+    found, _ = measured(repeat(pass_s), Rules(warmup=0, min_time=0.5, max_time=15))
     assert len(found.single_s) == pytest.approx(singles, abs=1)
 
 

@@ -93,7 +93,8 @@ def measure(
         settled=warm.settled,
         rounds=rounds,
         stopped=stopped,
-        single_s=_singles(device, clock, rules),
+        # on a CPU every sample is such a pass already
+        single_s=_singles(device, clock, rules) if steering(rounds) == "gpu" else (),
         blocks=device.blocks(_block_passes(rules, warm.plan.pass_s)) if blocks else None,
         memory=device.memory(),
     )

@@ -116,8 +116,8 @@ class Process(Record):
     """One process that measured one configuration: what it found, round by round.
 
     ``warmup_s`` is how long it warmed up, ``settled`` whether that was enough; ``prepare_s`` is the time of
-    capturing a CUDA graph or of compiling. ``single_s`` are passes one at a time, from one
-    synchronisation to the next. ``load`` and ``pressure`` are the host's load average and the share of
+    capturing a CUDA graph or of compiling. ``single_s`` are passes one at a time on a GPU, from
+    one synchronisation to the next. ``load`` and ``pressure`` are the host's load average and the share of
     time (in percent) that some task waited for a CPU, before it began.
     """
 
