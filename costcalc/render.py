@@ -22,6 +22,7 @@ WRAPPED: frozenset[Style] = frozenset({"text", "formula", "latex"})
 RIGHT: frozenset[Style] = frozenset(
     {"count", "percent", "ratio", "number", "figure", "seconds", "bytes", "rate", "rho"}
 )
+UNITS: frozenset[Style] = frozenset({"seconds", "bytes", "rate"})
 NOTHING = "–"
 GAPS = (3, 1)  # spaces between columns on a terminal, roomy and tight
 NOTE_WIDTH = 100  # of the prose below a plain table
@@ -94,7 +95,9 @@ def _tabulated(grid: Grid, style: str, escape: Callable[[str], str]) -> str:
     return tabulate(
         [
             [
-                f"${shown}$" if column.style == "latex" and style == "pipe" else escape(shown)
+                f"${shown}$"
+                if column.style == "latex" and style == "pipe"
+                else _joined(escape(shown), column, style)
                 for shown, column in zip(row, _columns(grid), strict=True)
             ]
             for row in _lines(grid)
@@ -105,6 +108,11 @@ def _tabulated(grid: Grid, style: str, escape: Callable[[str], str]) -> str:
         disable_numparse=True,
         preserve_whitespace=True,
     )
+
+
+def _joined(shown: str, column: Column, style: str) -> str:
+    """In Markdown a figure and its unit stay on one line."""
+    return shown.replace(" ", "&nbsp;") if style == "pipe" and column.style in UNITS else shown
 
 
 def _lines(grid: Grid) -> list[list[str]]:
@@ -234,7 +242,7 @@ def _widths(lines: list[list[str]], columns: Sequence[Column]) -> list[int]:
     """What each column needs: numbers and names all of it, long text no more than a few words."""
     found = []
     for index, column in enumerate(columns):
-        width = max(len(column.label), *(len(line[index]) for line in lines))
+        width = max([len(column.label), *(len(line[index]) for line in lines)])
         found.append(min(width, TEXT_WIDTH) if column.style in WRAPPED else width)
     return found
 

@@ -72,7 +72,7 @@ KINDS: dict[str, dict[str, tuple[str, ...]]] = {
     "validate": {
         "groups": (
             *("device", "dtype", "layout", "mode", "batch", "predictor", "rows", "mape", "median_ape"),
-            *("bias", "rho", "within_10", "within_20", "block_rho"),
+            *("bias", "rho", "within_10", "within_20", "in_range", "block_rho"),
         ),
         "orders": ("device", "mode", "batch", "ratio", "pairs", "right", "share", "macs_share"),
         "worst": ("name", "device", "mode", "batch", "measured_s", "predicted_s", "ratio", "in_range"),
@@ -92,11 +92,11 @@ OPTIONAL: dict[str, dict[str, tuple[str, ...]]] = {
         "latency": PREDICTED,
     },
     "bench": {
-        "blocks": ("configuration", "name", "seconds", "share", "macs", "flop_s", "bytes"),
+        "blocks": ("configuration", "name", "seconds", "share", "macs", "flop_s", "bytes", "launches"),
         "memory": ("name", "batch", "weights", "peak", "above_weights", "analytic"),
         "verdicts": VERDICTS,
     },
-    "predict": {"parts": ("name", "seconds", "share", "macs", "bytes", "intensity", "bound")},
+    "predict": {"parts": ("name", "seconds", "share", "macs", "bytes", "launches", "intensity", "bound")},
     "formula": {"parameters": ("parameter", "value", "role")},
     "claim": {
         "readings": ("reading", "published", "precision", "exact", "deviation", "outcome"),

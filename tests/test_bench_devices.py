@@ -90,6 +90,12 @@ def test_memory_of_a_pass_is_its_own_peak() -> None:
     assert peak(gpu.cuda, lambda: None, 1).peak == 100
 
 
+def test_a_peak_waits_for_what_still_runs_before_it_begins() -> None:
+    gpu = Gpu()
+    peak(gpu.cuda, partial(gpu.kernel, 2 * MS), 1)
+    assert gpu.log == ["synchronize", "reset", "kernel", "synchronize"]
+
+
 def test_the_driver_is_asked_when_the_harness_asks() -> None:
     gpu = Gpu()
     asked: list[str] = []
@@ -139,7 +145,7 @@ def test_blocks_by_events_inside_a_graph() -> None:
     found = insitu.by_graph_events(gpu.torch, chain, partial(chain, torch.ones(1)), WHERE, 4)
     assert (found.method, dict(found.seconds)) == ("graph events", SECONDS)
     assert gpu.log[-8:] == ["replay", "synchronize"] * 4
-    assert gpu.log.count("kernel") == 3
+    assert gpu.log.count("kernel") == 3 + 1  # one to try whether events are recorded at all
     assert not any(module._forward_pre_hooks for module in chain.modules())
 
 
@@ -148,7 +154,22 @@ def test_a_torch_without_events_in_graphs_says_so() -> None:
     chain = Chain(gpu)
     found = insitu.by_graph_events(gpu.torch, chain, partial(chain, torch.ones(1)), WHERE, 4)
     assert (found.method, found.reason, dict(found.seconds)) == (None, insitu.NO_EXTERNAL, {})
-    assert gpu.log == []
+    assert not {"kernel", "replay"} & set(gpu.log)
+
+
+def test_a_driver_that_records_no_events_in_graphs_is_found_out_by_trying(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gpu = Gpu()
+    chain = Chain(gpu)
+
+    def refused(event: object) -> None:
+        raise torch.AcceleratorError("CUDA error: operation not permitted when stream is capturing")
+
+    monkeypatch.setattr(gpu.cuda.Event, "record", refused)
+    found = insitu.by_graph_events(gpu.torch, chain, partial(chain, torch.ones(1)), WHERE, 4)
+    assert (found.method, found.reason) == (None, insitu.NO_EXTERNAL)
+    assert gc.isenabled()
 
 
 def test_a_capture_warms_up_on_a_stream_of_its_own_and_keeps_the_collector_away() -> None:

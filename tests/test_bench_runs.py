@@ -36,7 +36,7 @@ def test_a_run_on_this_cpu(written: Callable[..., str], tmp_path: Path) -> None:
         assert found is not None
         assert isfinite(found.median)
         assert 0 < found.minimum <= found.p25 <= found.median <= found.p75
-        assert each.processes[0].single_s
+        assert bool(each.processes[0].single_s) == torch.cuda.is_available()
     tiny = run.measurements[0]
     blocks = summary.attributed(tiny)
     assert blocks is not None
@@ -46,6 +46,40 @@ def test_a_run_on_this_cpu(written: Callable[..., str], tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     path.write_text(runs.written(run))
     assert read(str(path)) == run
+
+
+FICKLE = """
+import os, time, torch
+
+class Fickle(torch.nn.Module):
+    def forward(self, x):
+        for _ in range(600):
+            if x.is_meta or os.path.exists("heard"):
+                break
+            time.sleep(0.1)
+        else:
+            raise TimeoutError("nobody heard that it began")
+        if len(x) == 2 and not x.is_meta:
+            os.write(2, b"and now\\nfor something else\\n")
+            os._exit(3)
+        if len(x) == 4 and not x.is_meta:
+            raise torch.AcceleratorError("CUDA error: device-side assert triggered")
+        return x + 1
+"""
+
+
+def test_a_model_that_ends_the_process_ends_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits until the parent has heard of its first event, though there is only little to tell."""
+    (tmp_path / "fickle.py").write_text(FICKLE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    subject = bench.Subject("fickle:Fickle", inputs=("4",))
+    run = bench.run([subject], (1, 2, 4, 8), cpu(), "", lambda _: Path("heard").touch())
+    found = [(each.batch, each.status, each.reason) for each in run.measurements]
+    why = "the process that measured ended with exit code 3: for something else"
+    lost = "AcceleratorError: CUDA error: device-side assert triggered"
+    assert found == [(1, "ok", ""), (2, "error", why), (4, "error", lost), (8, "ok", "")]
+    assert run.refused == ()
 
 
 needs_children = pytest.mark.skipif(not CHILDREN.exists(), reason="a worker is found in /proc")

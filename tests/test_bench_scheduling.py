@@ -185,15 +185,140 @@ def test_a_worker_that_is_killed_is_a_result_and_the_rest_is_measured(
     assert found == {1: ("ok", "", 2), 4: (status, "killed", 0), 2: ("ok", "", 2)}
 
 
-def test_a_worker_that_breaks_down_by_itself_is_a_bug(scripted: Callable[[Script], list[Job]]) -> None:
-    def broken(job: Job) -> Iterator[Event]:
-        yield Placed(device="cpu", environment=WHERE)
-        yield began("a", 1)
-        raise WorkerDiedError("ended with exit code 1:\nKeyError", None)
+def test_a_worker_that_ends_by_itself_while_it_measures_is_a_result_too(
+    scripted: Callable[[Script], list[Job]],
+) -> None:
+    def ending(job: Job) -> Iterator[Event]:
+        for told in obliging(job):
+            yield told
+            if isinstance(told, Began) and told.measurement.batch == 4:
+                raise WorkerDiedError("ended with exit code 3", said="Traceback\nKeyError: 4")
+            if isinstance(told, Began) and told.measurement.batch == 8:
+                return  # os._exit(0)
 
-    scripted(broken)
-    with pytest.raises(RuntimeError, match="KeyError"):
+    jobs = scripted(ending)
+    run = ran("a", (1, 4, 8, 2))
+    assert [job.batches for job in jobs] == [(1, 4, 8, 2), (8, 2), (2,)]
+    found = {each.batch: (each.status, each.reason, len(each.processes)) for each in run.measurements}
+    assert found == {
+        1: ("ok", "", 1),
+        4: ("error", "ended with exit code 3: KeyError: 4", 0),
+        8: ("error", "the process that measured ended without a word", 0),
+        2: ("ok", "", 1),
+    }
+    assert run.refused == ()
+
+
+def test_a_worker_that_lost_its_device_is_followed_by_another(
+    scripted: Callable[[Script], list[Job]],
+) -> None:
+    def lost(job: Job) -> Iterator[Event]:
+        yield Placed(device="cuda:0", environment=WHERE)
+        assert job.batches is not None
+        yield began("a", job.batches[0])
+        yield Failed(status="error", reason="CUDA error")
+
+    jobs = scripted(lost)
+    run = ran("a", (1, 4))
+    assert [job.batches for job in jobs] == [(1, 4), (4,)]
+    assert [each.status for each in run.measurements] == ["error", "error"]
+
+
+def test_what_a_worker_dies_of_when_it_is_done_is_nobodys_concern(
+    scripted: Callable[[Script], list[Job]],
+) -> None:
+    def crashing(job: Job) -> Iterator[Event]:
+        yield from obliging(job)
+        raise WorkerDiedError("killed (SIGSEGV)", signal.SIGSEGV)
+
+    jobs = scripted(crashing)
+    run = ran("a", (1, 4))
+    assert [each.status for each in run.measurements] == ["ok", "ok"]
+    assert run.refused == ()
+    assert len(jobs) == 1
+
+
+def test_a_worker_that_begins_nothing_is_an_error_and_not_tried_for_ever(
+    scripted: Callable[[Script], list[Job]],
+) -> None:
+    def silent(job: Job) -> Iterator[Event]:
+        if job.subject and job.subject.name == "b":
+            yield from obliging(job)
+        yield Placed(device="cpu", environment=WHERE)
+
+    jobs = scripted(silent)
+    with pytest.raises(RuntimeError, match="without a word"):
         ran("a")
+    run = ran("b a a")  # once something was measured it is kept
+    assert [each.name for each in run.measurements] == ["b"]
+    assert run.refused == ("a: the process that measured ended without a word",)
+    assert order(jobs) == "a0 b0 a0 a0"
+
+
+def test_what_was_throttled_throughout_is_kept_and_not_tried_again(
+    scripted: Callable[[Script], list[Job]],
+) -> None:
+    hot = Round(wall_s=(0.01,) * 20, discarded=True)
+    spent = done(0).process.model_copy(update={"rounds": (hot,) * 11, "stopped": "throttled"})
+
+    def throttled(job: Job) -> Iterator[Event]:
+        yield Placed(device="cpu", environment=WHERE)
+        for batch in job.batches or ():
+            yield began("a", batch)
+            is_hot = batch == 4 or job.index == 1
+            yield Done(process=spent) if is_hot else done(job.index)
+
+    jobs = scripted(throttled)
+    one, four = ran("a", (1, 4), processes=2).measurements
+    assert [job.batches for job in jobs] == [(1, 4), (1,)]
+    assert (one.status, len(one.processes)) == ("ok", 2)  # the first process counts
+    assert (four.status, four.processes) == ("throttled", (spent,))
+    assert four.reason == "every round was throttled; 11 were discarded"
+
+
+def test_what_is_refused_later_does_not_take_along_what_was_measured(
+    scripted: Callable[[Script], list[Job]],
+) -> None:
+    error = CostcalcError("no such model")
+
+    def refusing(job: Job) -> Iterator[Event]:
+        if job.subject and job.subject.name == "b":
+            yield Refused.of(error)
+        elif job.subject and job.subject.name == "c":
+            yield began("c", 1)
+            yield Refused.of(error)
+        else:
+            yield from obliging(job)
+
+    scripted(refusing)
+    a, c = ran("a b c", processes=2).measurements
+    assert (a.status, len(a.processes)) == ("ok", 2)
+    assert (c.status, c.reason) == ("error", "no such model")
+    assert ran("a b b", processes=2).refused == ("b: no such model",)
+    for names in ("b a", "c a"):
+        with pytest.raises(CostcalcError, match="no such model"):
+            ran(names)
+
+
+def test_models_that_come_later_are_checked_before_anything_is_measured(
+    scripted: Callable[[Script], list[Job]],
+) -> None:
+    def checking(job: Job) -> Iterator[Event]:
+        if job.task == "measure":
+            yield from obliging(job)
+        if any(each.name == "zoo:wrong" for each in job.subjects):
+            yield Refused.of(CostcalcError("no such model"))
+
+    jobs = scripted(checking)
+    with pytest.raises(CostcalcError, match="no such model"):
+        ran("a zoo:right zoo:wrong", (4,))
+    (job,) = jobs
+    assert (job.task, job.batches) == ("check", (4,))
+    assert [each.name for each in job.subjects] == ["zoo:right", "zoo:wrong"]
+    jobs.clear()
+    for names in ("zoo:wrong", "zoo:wrong zoo:wrong", "zoo:wrong a"):
+        ran(names)
+    assert {job.task for job in jobs} == {"measure"}  # the first refuses before anything else
 
 
 def test_a_worker_that_is_killed_before_it_measures_is_an_error(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import os
 import socket
 import sys
@@ -16,6 +17,7 @@ import pytest
 import torch
 
 from costcalc.bench import configured, environment, nvml, possible, worker
+from costcalc.bench.messages import Job
 from costcalc.errors import CostcalcError
 from costcalc.latency.runs import Settings, Telemetry
 
@@ -138,10 +140,10 @@ def test_the_surroundings_are_told_and_nobodys_name(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("MY_TOKEN", "secret")
     monkeypatch.setenv("AWS_CUDA_KEY", "secret")
     with configured.configured(CPU):
-        found = environment.environment(CPU, None)
+        found = environment.environment(CPU, None, [3, 5, 6])
     assert found.device_name
     assert (found.torch, found.cuda, found.driver) == (torch.__version__, None, None)
-    assert found.facts["cores"] == os.cpu_count()
+    assert (found.facts["cores"], found.facts["affinity"]) == (3, [3, 5, 6])
     assert found.facts["threads"] == 1
     assert found.facts["fp32_precision"]["cudnn.conv"] == "ieee"
     assert found.facts["variables"]["TORCH_NOTHING"] == "1"
@@ -168,7 +170,8 @@ class Library(SimpleNamespace):
             "ComputeRunningProcesses": lambda: ["us", "another"],
             **answers,
         }
-        super().__init__(_nvmlGetFunctionPointer=None, nvmlInit=lambda: None)
+        version = {"nvmlSystemGetDriverVersion": lambda: "580.95.05"}
+        super().__init__(_nvmlGetFunctionPointer=None, nvmlInit=lambda: None, **version)
 
     def nvmlDeviceGetHandleByUUID(self, uuid: str) -> str:
         if uuid != "GPU-1234":
@@ -206,17 +209,12 @@ def test_telemetry_is_what_the_driver_says() -> None:
 def test_what_the_driver_does_not_know_is_missing_and_nothing_else() -> None:
     dumb = dict.fromkeys(("DefaultApplicationsClock", "PowerUsage", "ComputeRunningProcesses"), unsupported)
     found = nvml.Monitor(Library(**dumb), "GPU-1234").telemetry()
-    assert found is not None
     assert (found.default_sm_mhz, found.power_w, found.other_processes) == (None, None, None)
     assert found.sm_mhz == 1755
     old = Library(CurrentClocksEventReasons=None, CurrentClocksThrottleReasons=lambda: 0x8)
     assert nvml.Monitor(old, "1234").telemetry().reasons == ("HwSlowdown",)  # type: ignore[union-attr]
     alone = Library(ComputeRunningProcesses=list)
     assert nvml.Monitor(alone, "1234").telemetry().other_processes == 0  # type: ignore[union-attr]
-
-
-def test_a_gpu_that_the_driver_does_not_find_has_no_telemetry() -> None:
-    assert nvml.Monitor(Library(), "5678").telemetry() is None
 
 
 @pytest.mark.parametrize(
@@ -234,14 +232,89 @@ def test_reasons_have_names(bits: int, names: tuple[str, ...]) -> None:
     assert nvml.named(bits) == names
 
 
-def test_only_nvidias_own_binding_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def monitored(monkeypatch: pytest.MonkeyPatch, library: object, uuid: str = "1234") -> nvml.Monitor | str:
+    """A GPU's monitor, or the reason why there is none, with another library."""
+    monkeypatch.setitem(sys.modules, "pynvml", library)  # type: ignore[arg-type]
+    return nvml.monitor(uuid)
+
+
+def test_only_nvidias_own_binding_is_used_and_else_the_reason_told(monkeypatch: pytest.MonkeyPatch) -> None:
     ours = Library()
-    monkeypatch.setitem(sys.modules, "pynvml", ours)  # type: ignore[arg-type]
-    assert nvml.library() is ours
-    monkeypatch.setitem(sys.modules, "pynvml", SimpleNamespace(nvmlInit=lambda: None))  # type: ignore[arg-type]
-    assert nvml.library() is None  # the deprecated package of that name
-    monkeypatch.setitem(sys.modules, "pynvml", None)  # type: ignore[arg-type]
-    assert nvml.library() is None
-    ours.nvmlInit = unsupported  # no driver
-    monkeypatch.setitem(sys.modules, "pynvml", ours)  # type: ignore[arg-type]
-    assert nvml.library() is None
+    found = monitored(monkeypatch, ours)
+    assert isinstance(found, nvml.Monitor)
+    assert found.nvml is ours
+    assert monitored(monkeypatch, None) == "nvidia-ml-py is not installed"
+    deprecated = SimpleNamespace(nvmlInit=lambda: None)
+    assert monitored(monkeypatch, deprecated) == (
+        "the deprecated package pynvml is in the way of nvidia-ml-py"
+    )
+
+
+def test_a_driver_that_tells_nothing_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    why = "NVIDIA's driver does not tell of this GPU: RuntimeError: NVMLError_"
+    assert monitored(monkeypatch, Library(), "5678") == f"{why}NotFound"  # a part of a GPU (MIG)
+    assert monitored(monkeypatch, Library(ClockInfo=unsupported)) == f"{why}NotSupported"
+    broken = Library()
+    broken.nvmlInit = unsupported
+    assert monitored(monkeypatch, broken) == f"{why}NotSupported"
+
+
+UUID = "5e5d9b4a-1c2d-4e3f-8a9b-0123456789ab"
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """How to measure on a GPU that torch believes to be there."""
+    seen = SimpleNamespace(
+        multi_processor_count=132, L2_cache_size=1, total_memory=2, major=9, minor=0, uuid=UUID
+    )
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda: seen)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA H200")
+    monkeypatch.setattr(environment, "_text", lambda path: OPEN_MODULE if "nvidia" in path else "")
+    return Settings(device="cuda:0")
+
+
+OPEN_MODULE = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.95.05  Release Build  (x@y)\n"
+
+
+def test_of_a_gpu_its_number_is_not_told(gpu: Settings) -> None:
+    for monitor in ("nobody to ask", nvml.Monitor(Library(), "1234")):
+        found = environment.environment(gpu, monitor, [0]).model_dump_json()
+        assert UUID[:8] not in found
+        assert UUID[-12:] not in found
+        assert hashlib.sha256(UUID.encode()).hexdigest()[:16] in found
+
+
+def test_why_the_driver_was_not_asked_is_a_fact(gpu: Settings) -> None:
+    found = environment.environment(gpu, "nobody to ask", [0])
+    assert found.facts["nvml"] == "nobody to ask"
+    assert found.driver == "580.95.05"  # by the kernel's module
+    asked = environment.environment(gpu, nvml.Monitor(Library(), "1234"), [0])
+    assert "nvml" not in asked.facts
+    assert asked.facts["power_limit_w"] is None
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no cores to be had")
+def test_the_cores_are_those_of_before_it_was_pinned() -> None:
+    told: list[Any] = []
+    worker.perform(Job(task="check", settings=CPU), told.append)
+    facts, allowed = told[0].environment.facts, sorted(os.sched_getaffinity(0))
+    assert (facts["cores"], facts["affinity"]) == (len(allowed), allowed)
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "tf32"])
+def test_models_may_look_at_the_switches_of_old(dtype: Any) -> None:
+    def old() -> tuple[bool, bool, str]:
+        switches = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+        return (*switches, torch.get_float32_matmul_precision())
+
+    before = old()
+    with configured.configured(Settings(device="cpu", dtype=dtype)):
+        wanted = (True, True, "high") if dtype == "tf32" else (False, False, "highest")
+        assert old() == wanted
+        with torch.backends.cudnn.flags(enabled=False):  # reads them and sets them
+            torch.randn(1)
+        assert old() == wanted
+        rounded = {"tf32"} if dtype == "tf32" else {"ieee", "none"}
+        assert {torch.backends.cudnn.conv.fp32_precision} <= rounded  # type: ignore[attr-defined]
+    assert old() == before

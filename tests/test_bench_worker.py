@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
 from benched import TINY, cpu
+from scripted import process
 from simulated import Gpu
 
 from costcalc import bench
@@ -20,8 +22,11 @@ from costcalc.bench.messages import (
     Job,
     Measured,
     Phase,
+    Placed,
     Probed,
 )
+from costcalc.errors import CostcalcError
+from costcalc.latency.runs import Process, Round, Settings
 
 
 def performed(**job: Any) -> list[Event]:
@@ -119,6 +124,112 @@ def test_a_model_that_fails_says_so_and_the_next_batch_is_measured() -> None:
         ("error", "NotFiniteError: the output is not finite: with these weights the numbers leave the dtype"),
     ]
     assert len(of(Done, told)) == 1
+
+
+class OnGpu:
+    """A worker's bench on a GPU that is not there: what a measurement would give or raise is scripted."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.log: list[str] = []
+        self.told: list[Event] = []
+        self.outcome: Any = None
+        for name in ("synchronize", "empty_cache"):
+            monkeypatch.setattr(torch.cuda, name, partial(self.log.append, name))
+        how = Settings(device="cuda:0")
+        source = worker.building.source(bench.Subject("nets:Picky", inputs=("3",)), how)
+        job = Job(task="measure", settings=how, batches=(1, 2))
+        self.bench = worker._Bench(source, how, job, None, self.told.append)
+        monkeypatch.setattr(self.bench, "_measured", self._measured)
+
+    def _measured(self, _: object) -> Process:
+        if isinstance(self.outcome, BaseException):
+            raise self.outcome
+        found: Process = self.outcome
+        return found
+
+
+@pytest.fixture
+def on_gpu(monkeypatch: pytest.MonkeyPatch) -> OnGpu:
+    return OnGpu(monkeypatch)
+
+
+def test_a_batch_gives_back_what_it_reserved(on_gpu: OnGpu) -> None:
+    on_gpu.outcome = torch.OutOfMemoryError("CUDA out of memory")
+    on_gpu.bench.all()
+    assert [each.status for each in of(Failed, on_gpu.told)] == ["oom", "oom"]
+    assert on_gpu.log == ["synchronize", "empty_cache"] * 2
+
+
+def test_a_gpu_that_was_throttled_throughout_has_no_rate(on_gpu: OnGpu) -> None:
+    hot = Round(gpu_s=(1e-3,) * 20, wall_s=(1e-3,), discarded=True)
+    on_gpu.outcome = process([hot] * 11, stopped="throttled")
+    assert on_gpu.bench.at(1) == 0.0
+    (done,) = of(Done, on_gpu.told)
+    assert done.process == on_gpu.outcome
+    on_gpu.outcome = process([hot, hot.model_copy(update={"discarded": False})])
+    assert on_gpu.bench.at(4) == pytest.approx(4000)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.AcceleratorError("device-side assert triggered"),
+        RuntimeError("cuDNN error; CUDA error: an illegal memory access was encountered"),
+    ],
+)
+def test_after_an_error_of_the_device_the_worker_ends(on_gpu: OnGpu, error: Exception) -> None:
+    on_gpu.outcome = error
+    with pytest.raises(worker.DeviceLostError):
+        on_gpu.bench.all()
+    assert [each.measurement.batch for each in of(Began, on_gpu.told)] == [1]
+    (failed,) = of(Failed, on_gpu.told)
+    assert failed.status == "error"
+    assert str(error) in failed.reason
+
+
+def test_a_capture_that_failed_on_the_device_ends_the_worker_too(on_gpu: OnGpu) -> None:
+    def capture() -> None:
+        raise torch.AcceleratorError("operation not permitted when stream is capturing")
+
+    with pytest.raises(worker.UnsupportedError) as caught:
+        worker._prepared("captured as a CUDA graph", capture)
+    on_gpu.outcome = caught.value
+    with pytest.raises(worker.DeviceLostError):
+        on_gpu.bench.all()
+    assert [each.status for each in of(Failed, on_gpu.told)] == ["unsupported"]
+
+
+def test_cleaning_up_on_a_lost_device_does_not_lose_the_result(
+    on_gpu: OnGpu, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost() -> None:
+        raise torch.AcceleratorError("CUDA error: device-side assert triggered")
+
+    on_gpu.outcome = process([Round(gpu_s=(1e-3,), wall_s=(1e-3,))])
+    for name in ("synchronize", "empty_cache"):
+        with monkeypatch.context() as patch:
+            patch.setattr(torch.cuda, name, lost)
+            with pytest.raises(worker.DeviceLostError):
+                on_gpu.bench.all()
+        assert isinstance(on_gpu.told[-1], Done)
+
+
+def test_models_are_checked_without_being_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = bench.Subject("nets:Words", inputs=("6:int64",))
+    described: list[int] = []
+    wrapped = worker.building._Foreign.described
+
+    def noted(source: Any, batch: int) -> Any:
+        described.append(batch)
+        return wrapped(source, batch)
+
+    monkeypatch.setattr(worker.building._Foreign, "described", noted)
+    (placed,) = performed(task="check", subjects=(words, words), batches=(3, 5))
+    assert isinstance(placed, Placed)
+    assert described == [3, 3]
+    for wrong in ("nets:Wrods", "nets:Picky"):  # which takes other inputs
+        with pytest.raises(CostcalcError):
+            performed(task="check", subjects=(words, bench.Subject(wrong, inputs=("6",))))
 
 
 def test_memory_that_is_not_there_is_a_result(written: Callable[..., str]) -> None:

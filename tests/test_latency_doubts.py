@@ -46,9 +46,9 @@ CASES = [
     ("throttled", gpu(process((HOT, *STEADY))), "1 rounds were discarded", False),
     ("throttled", gpu(process([HOT] * 11, stopped="throttled")), "the process gave up", True),
     ("throttled", gpu(process(STEADY), process([HOT] * 11, stopped="throttled")), "1 of 2 processes", True),
-    ("few_samples", gpu(process(on_gpu([1e-3] * 5))), "100 samples, in one process 5 rounds", True),
+    ("few_samples", gpu(process(on_gpu([1e-3] * 5))), "100 samples in all and 5 rounds in one process", True),
     ("few_samples", gpu(process(on_gpu([1e-3] * 6, 1))), "6 samples", True),
-    ("timeout", gpu(process(STEADY, stopped="timeout")), "reached ±0 % in 15 s, not a steady ±1 %", True),
+    ("timeout", gpu(process(STEADY, stopped="timeout")), "reached ±0 % in 15 s, but ±1 % not steadily", True),
     (
         "timeout",
         gpu(process(STEADY), process(on_gpu([1e-3, 1.1e-3] * 3), stopped="timeout")),
@@ -135,7 +135,7 @@ def test_reasons_come_alone() -> None:
 
 
 WORSE = {
-    "few_samples": (process(on_gpu([1e-3] * 5)), process(STEADY), "in one process 5 rounds"),
+    "few_samples": (process(on_gpu([1e-3] * 5)), process(STEADY), "5 rounds in one process"),
     "timeout": (
         process(on_gpu([1e-3, 1.1e-3] * 3), stopped="timeout"),
         process(STEADY, stopped="timeout"),

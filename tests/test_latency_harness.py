@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import count, cycle, repeat
+from itertools import chain, count, cycle, repeat
 from random import Random
 from statistics import median
 
 import pytest
-from scripted import BRISK, COOL, measured
+from scripted import BRISK, COOL, FakeDevice, measured
 
 from costcalc.latency.harness import throttled
 from costcalc.latency.runs import Blocks, Round, Rules, Telemetry
@@ -164,6 +164,36 @@ def test_ten_retries_and_no_more() -> None:
     ]
     assert len(device.clock.pauses) == 10
     assert all(0 < step <= 0.5 + 1e-9 for step in steps)
+
+
+def test_what_was_throttled_throughout_is_not_measured_further() -> None:
+    found, device = measured(repeat(1e-3), telemetry=repeat(HOT), blocks=Blocks(method="events"))
+    assert (found.single_s, found.blocks, device.block_passes) == ((), None, 0)
+    some, _ = measured(repeat(1e-3), telemetry=chain([COOL], repeat(HOT)), blocks=Blocks(method="events"))
+    assert some.stopped == "throttled"
+    assert some.single_s
+    assert some.blocks is not None
+
+
+def test_a_good_round_gives_all_retries_back() -> None:
+    found, _ = measured(repeat(1e-3), telemetry=[*[HOT] * 6, COOL, *[HOT] * 6])
+    assert found.stopped == "precision"
+    assert sum(each.discarded for each in found.rounds) == 12
+
+
+def test_what_fails_afterwards_does_not_take_the_total_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise RuntimeError("CUDA out of memory.\nTried to allocate " + "2" * 400)
+
+    monkeypatch.setattr(FakeDevice, "blocks", full)
+    monkeypatch.setattr(FakeDevice, "memory", full)
+    found, _ = measured(repeat(1e-3))
+    assert (found.stopped, len(found.rounds), found.memory) == ("precision", 6, None)
+    assert found.single_s
+    assert found.blocks is not None
+    assert (found.blocks.method, found.blocks.seconds) == (None, {})
+    assert found.blocks.reason.startswith("RuntimeError: CUDA out of memory. Tried to allocate 222")
+    assert len(found.blocks.reason) < 330
 
 
 def test_ten_retries_are_enough() -> None:

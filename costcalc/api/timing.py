@@ -8,24 +8,38 @@ from dataclasses import dataclass, replace
 from typing import cast, get_args
 
 from costcalc import bench
-from costcalc.api import subjects
+from costcalc.api import asked, subjects
+from costcalc.api.predicting import LatencyBudget, Predictions, Validated, predict, validate
 from costcalc.api.results import Result
 from costcalc.api.subjects import Options, is_foreign
-from costcalc.errors import ENVIRONMENT, CostcalcError, Misfit, did_you_mean, shortened
-from costcalc.graph import Graph
+from costcalc.errors import ENVIRONMENT, CostcalcError, shortened
 from costcalc.latency import runs, verdicts
 from costcalc.latency.doubts import Doubt
 from costcalc.latency.doubts import doubts as doubts_
 from costcalc.latency.runs import Dtype, Layout, Mode, Rules, Run, Settings
-from costcalc.records import View, Work
-from costcalc.roofline import achieved, calibration, devices, model, validation, work
+from costcalc.records import View
+from costcalc.roofline import achieved, calibration, devices
 from costcalc.spec.catalogue import STDIN
-from costcalc.units import duration
 from costcalc.views import predicting
 from costcalc.views import timing as timing_views
 
+__all__ = [
+    "Bench",
+    "BenchCompared",
+    "Calibrated",
+    "LatencyBudget",
+    "Predictions",
+    "Validated",
+    "calibrate",
+    "compare_runs",
+    "measure",
+    "predict",
+    "saved",
+    "validate",
+    "writable",
+]
+
 ANCHORS = ("resnet50", "mobilenet-v2", "googlenet", "vgg16", "densenet121")
-UNDECIDED = "too close to call"
 ABOVE = 1.05  # of the roofline: no measurement can be faster than the peaks
 
 
@@ -49,8 +63,17 @@ class Bench(Result):
     @property
     def trusted(self) -> bool:
         """Whether all was measured, and nothing serious is to be doubted."""
-        done = all(each.status == "ok" for each in self.run.measurements)
-        return done and not any(doubt.serious for found in self.doubts for doubt in found)
+        done = all(each.status == "ok" and each.processes for each in self.run.measurements)
+        return (
+            done
+            and not self.run.refused
+            and not any(doubt.serious for found in self.doubts for doubt in found)
+        )
+
+    @property
+    def measured(self) -> bool:
+        """Whether anything was measured; running out of memory is a result too."""
+        return any(each.processes or each.status == "oom" for each in self.run.measurements)
 
     @property
     def judgement(self) -> verdicts.Judgement | None:
@@ -85,7 +108,7 @@ def measure(
     dtype: str = "fp32",
     layout: str = "",
     mode: str = "eager",
-    batch: Sequence[int] | None = (1,),
+    batch: int | Sequence[int] | None = 1,
     threads: int = 1,
     processes: int = 0,
     blocks: bool = True,
@@ -108,16 +131,20 @@ def measure(
         raise CostcalcError("nothing to measure; name a preset, a YAML file or a model")
     how = Settings(
         device=device,
-        dtype=cast(Dtype, _one_of("dtype", dtype, get_args(Dtype))),
-        layout=cast(Layout, _one_of("layout", layout or _layout(dtype), get_args(Layout))),
-        mode=cast(Mode, _one_of("mode", mode, get_args(Mode))),
-        threads=_positive("threads", threads),
-        processes=_positive("processes", processes or (1 if len(names) == 1 else verdicts.LEAST_PROCESSES)),
+        dtype=cast(Dtype, asked.one_of("dtype", dtype, get_args(Dtype))),
+        layout=cast(Layout, asked.one_of("layout", layout or asked.layout(dtype), get_args(Layout))),
+        mode=cast(Mode, asked.one_of("mode", mode, get_args(Mode))),
+        threads=asked.positive("threads", threads, asked.MOST_THREADS),
+        processes=asked.positive(
+            "processes",
+            processes or (1 if len(names) == 1 else verdicts.LEAST_PROCESSES),
+            asked.MOST_PROCESSES,
+        ),
         blocks=blocks,
         seed=seed,
         rules=rules or Rules(),
     )
-    batches = None if batch is None else tuple(_positive("batch", each) for each in batch)
+    batches = None if batch is None else asked.sizes(batch)
     wanted = [
         _subject(name, each) for name, each in zip(names, options or [Options()] * len(names), strict=True)
     ]
@@ -125,26 +152,8 @@ def measure(
     return Bench(run, peaks(run, calibrations))
 
 
-def _layout(dtype: str) -> str:
-    """Matrix units of GPUs, and vector units of CPUs, want channels last in 16 bits."""
-    return "channels_last" if dtype in ("fp16", "bf16") else "nchw"
-
-
 def _called(function: str, names: Sequence[str]) -> str:
     return f"costcalc.{function}({', '.join(map(repr, names))})"
-
-
-def _one_of(what: str, word: str, known: Sequence[str]) -> str:
-    if word not in known:
-        hint = did_you_mean(word, known) or f"; there are {', '.join(known)}"
-        raise CostcalcError(f"no {what} {shortened(word)}{hint}")
-    return word
-
-
-def _positive(what: str, number: int) -> int:
-    if number < 1:
-        raise CostcalcError(f"--{what} {number}: give a whole number from 1 on")
-    return number
 
 
 def _subject(name: str, options: Options) -> bench.Subject:
@@ -167,7 +176,7 @@ def peaks(run: Run, calibrations: str | None = None) -> devices.Device | None:
     found = devices.of_name(where.device_name)
     if found is None:
         entry = calibration.find(
-            where.device_name, how.dtype, how.mode, how.layout, calibration.load(calibrations)
+            where.device_name, how.dtype, how.mode, how.layout, calibration.load(calibrations), how.threads
         )
         return entry.device() if entry else None
     return found
@@ -201,119 +210,10 @@ class BenchCompared(Result):
 
 def compare_runs(old: str, new: str, min_effect: float = 0.03, allow_mismatch: bool = False) -> BenchCompared:
     """Two run files: FASTER, SLOWER, SAME or UNCLEAR; see :mod:`costcalc.latency.verdicts`."""
+    if not 0 <= min_effect < 1:
+        raise CostcalcError(f"a smallest effect of {shortened(min_effect)}: give a share from 0 to below 1")
     before, after = runs.read(old), runs.read(new)
     return BenchCompared(before, after, verdicts.compared(before, after, min_effect, allow_mismatch))
-
-
-@dataclass(frozen=True, repr=False)
-class Predictions(Result):
-    """Predicted latencies, architecture by architecture, device by device."""
-
-    found: tuple[model.Predicted, ...]
-    dtype: Dtype
-    mode: Mode
-
-    def beside(self, view: View) -> View:
-        """The view of a comparison of the same architectures, with the predictions below."""
-        return predicting.with_predictions(view, self.found)
-
-    def within(self, limit: str) -> LatencyBudget:
-        """Verdicts on a limit such as ``"5ms"``; raises :class:`CostcalcError` for what is no time."""
-        try:
-            return LatencyBudget(self, duration(limit))
-        except Misfit as misfit:
-            raise CostcalcError(f"limit on latency: {misfit}") from None
-
-    def view(self, by_layer: bool = False) -> View:
-        return predicting.predict(self.found, self.dtype, self.mode, by_layer)
-
-
-@dataclass(frozen=True, repr=False)
-class LatencyBudget(Result):
-    """Predictions against a limit in seconds; true where the whole range of each is within."""
-
-    predictions: Predictions
-    limit: float
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """Within or exceeded where the whole range is, else too close to call."""
-        guesses = [each.prediction for each in self.predictions.found]
-        return tuple(
-            "within" if guess.high <= self.limit else "exceeded" if guess.low > self.limit else UNDECIDED
-            for guess in guesses
-        )
-
-    @property
-    def passed(self) -> bool:
-        """Whether all are within."""
-        return all(word == "within" for word in self.words)
-
-    @property
-    def decided(self) -> bool:
-        """Whether there is a verdict: all are within, or one is certainly not."""
-        return self.passed or "exceeded" in self.words
-
-    def __bool__(self) -> bool:
-        return self.passed
-
-    def view(self) -> View:
-        return predicting.latency_limit(self.predictions.found, self.limit, self.words)
-
-
-def predict(
-    *of: Graph | str,
-    on: Sequence[str],
-    batch: Sequence[int] = (1,),
-    dtype: str = "fp32",
-    mode: str = "eager",
-    options: Sequence[Options] = (),
-    calibrations: str | None = None,
-) -> Predictions:
-    """Latency by roofline, on devices that need not be there; neither GPU nor torch for specs.
-
-    ``of`` are graphs or names, with the ``options`` of each; ``on`` are keys of the device table, or ``cpu``
-    after a calibration; ``calibrations`` is the file to take these from, by default that of the user.
-    Raises :class:`CostcalcError`.
-    """
-    dtype_ = cast(Dtype, _one_of("dtype", dtype, get_args(Dtype)))
-    mode_ = cast(Mode, _one_of("mode", mode, get_args(Mode)))
-    entries = calibration.load(calibrations)
-    if not of or not on:
-        raise CostcalcError("a prediction takes an architecture and a device, for example --on h200,a100")
-    sizes = [_positive("batch", each) for each in batch]
-    wanted = [_target(key, dtype_, mode_, entries) for key in dict.fromkeys(on)]
-    found = []
-    for each, how in zip(of, options or [Options()] * len(of), strict=True):
-        name, asked = _work(each, how, sizes)
-        for size, work_ in zip(sizes, asked, strict=True):
-            for device, entry in wanted:
-                guess = model.predicted(work_, device, dtype_, mode_, entry)
-                found.append(model.Predicted(name, device, size, work_, guess))
-    return Predictions(tuple(found), dtype_, mode_)
-
-
-def _target(
-    key: str, dtype: Dtype, mode: Mode, entries: Sequence[calibration.Calibration]
-) -> tuple[devices.Device, calibration.Calibration | None]:
-    """A device by its key, with its calibration if there is one."""
-    layout = cast(Layout, _layout(dtype))
-    if key == "cpu":
-        entry = calibration.of_cpu(dtype, mode, layout, entries)
-        return entry.device(), entry
-    device = devices.named(key)
-    names = (device.name, *device.aliases)
-    found = (calibration.find(name, dtype, mode, layout, entries) for name in names)
-    return device, next((entry for entry in found if entry), None)
-
-
-def _work(of: Graph | str, options: Options, sizes: Sequence[int]) -> tuple[str, list[tuple[Work, ...]]]:
-    """What it is called, and what it asks of a device at each batch."""
-    if isinstance(of, str) and is_foreign(of):
-        found = [subjects.prepared(of, replace(options, batch=size, dtype="fp32")).whole() for size in sizes]
-        return found[0].name, [work.of_execution(each) for each in found]
-    graph = of if isinstance(of, Graph) else subjects.loaded(of, options)
-    return graph.name, [work.of_graph(graph, size) for size in sizes]
 
 
 @dataclass(frozen=True, repr=False)
@@ -346,10 +246,10 @@ def calibrate(
     """
     how = Settings(
         device=device,
-        dtype=cast(Dtype, _one_of("dtype", dtype, get_args(Dtype))),
-        layout=cast(Layout, _one_of("layout", layout or _layout(dtype), get_args(Layout))),
-        mode=cast(Mode, _one_of("mode", mode, get_args(Mode))),
-        threads=_positive("threads", threads),
+        dtype=cast(Dtype, asked.one_of("dtype", dtype, get_args(Dtype))),
+        layout=cast(Layout, asked.one_of("layout", layout or asked.layout(dtype), get_args(Layout))),
+        mode=cast(Mode, asked.one_of("mode", mode, get_args(Mode))),
+        threads=asked.positive("threads", threads, asked.MOST_THREADS),
     )
     probe = bench.probe(how)
     size = batch or (1 if probe.device == "cpu" else 32)
@@ -376,23 +276,3 @@ def calibrate(
             )
     entry = calibration.fitted(found.run, probe.launch_s, probe.copy_bytes_s, probe.dense_flop_s)
     return Calibrated(entry, found.run, calibration.store(entry, path))
-
-
-@dataclass(frozen=True, repr=False)
-class Validated(Result):
-    """Predicted against measured."""
-
-    validation: validation.Validation
-
-    def view(self) -> View:
-        return predicting.validate(self.validation)
-
-
-def validate(*paths: str, calibrations: str | None = None) -> Validated:
-    """How far predictions are from run files: error, rank correlation, order of pairs."""
-    if not paths:
-        raise CostcalcError(
-            "nothing to validate; give run files, as `costcalc bench NAME --save run.json` writes"
-        )
-    found = [runs.read(path) for path in paths]
-    return Validated(validation.validated(found, calibration.load(calibrations)))

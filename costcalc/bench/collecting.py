@@ -9,7 +9,7 @@ from costcalc.bench.messages import Began, Done, Event, Failed, Measured, Phase,
 from costcalc.bench.workers import WorkerDiedError
 from costcalc.latency import harness
 from costcalc.latency.runs import Environment, Measurement, Process, Round, Settings, Status
-from costcalc.latency.series import round_medians, steering
+from costcalc.latency.series import kept, round_medians, steering
 from costcalc.latency.statistics import reached
 
 Key = tuple[int, int]  # number of the subject, batch
@@ -35,6 +35,7 @@ class Collected:
         self.how = how
         self.environment: Environment | None = None
         self.measurements: dict[Key, Measurement] = {}
+        self.refused: tuple[str, ...] = ()
         self._tell = tell
         self._open: Key | None = None  # being measured, in this process:
         self._index = 0
@@ -66,11 +67,26 @@ class Collected:
         found = self.measurements.items()
         return tuple(batch for (each, batch), one in found if each == number and one.status == "ok")
 
-    def die(self, died: WorkerDiedError) -> None:
-        """A worker broke down: that is a result, if it was measuring and something killed it."""
-        if self._open is None or died.killed_by is None:
-            raise died.error() from died
-        self._fail(died.status, str(died))
+    @property
+    def measuring(self) -> bool:
+        """Whether a measurement has begun and not ended."""
+        return self._open is not None
+
+    def die(self, died: WorkerDiedError, name: str) -> None:
+        """A worker broke down: that is a result if it was measuring, however it ended."""
+        if self._open is None:
+            self.refuse(died.error(), died.reason, name)
+        else:
+            self._fail(died.status, died.reason)
+
+    def refuse(self, error: Exception, reason: str, name: str) -> None:
+        """A subject could not be measured: that is an error, unless it would take what was measured along."""
+        if not any(key != self._open for key in self.measurements):
+            raise error
+        if self._open is not None:
+            self._fail("error", reason)
+        elif (told := reason if reason.startswith(name) else f"{name}: {reason}") not in self.refused:
+            self.refused += (told,)
 
     def interrupt(self) -> None:
         """Keep what there is, and mark what is not complete; at least the last, as others may be missing."""
@@ -84,8 +100,13 @@ class Collected:
                 self._change(key, status="interrupted", reason=reason)
 
     def _add(self, process: Process) -> None:
+        """A process more; where none of them has a round that counts, that is what became of it."""
         assert self._open is not None
-        self._change(self._open, processes=(*self.measurements[self._open].processes, process))
+        processes = (*self.measurements[self._open].processes, process)
+        self._change(self._open, processes=processes)
+        if process.stopped == "throttled" and not kept(processes):
+            reason = f"every round was throttled; {len(process.rounds)} were discarded"
+            self._change(self._open, status="throttled", reason=reason)
 
     def _fail(self, status: Status, reason: str) -> None:
         assert self._open is not None

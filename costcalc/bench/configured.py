@@ -37,9 +37,7 @@ def configured(how: Settings) -> Iterator[None]:
     Everything is restored, also after an exception.
     """
     with ExitStack() as stack:
-        for name, backend in precisions().items():
-            is_tf32 = how.dtype == "tf32" and not name.startswith("mkldnn")
-            _put(stack, backend, "fp32_precision", "tf32" if is_tf32 else "ieee")
+        _precise(stack, how.dtype == "tf32")
         _put(stack, torch.backends.cudnn, "benchmark", True)
         stack.enter_context(torch.random.fork_rng(devices=[]))
         torch.manual_seed(how.seed)
@@ -54,6 +52,20 @@ def configured(how: Settings) -> Iterator[None]:
         yield
 
 
+def _precise(stack: ExitStack, tf32: bool) -> None:
+    """Both generations of torch's switches: if they disagree, a model that looks at the old ones fails.
+
+    The old ones also set the new ones, so they come first, also when everything is put back.
+    """
+    for backend in precisions().values():
+        stack.callback(setattr, backend, "fp32_precision", backend.fp32_precision)
+    _put(stack, torch.backends.cudnn, "allow_tf32", tf32)
+    stack.callback(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision())
+    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    for name, backend in precisions().items():
+        backend.fp32_precision = "tf32" if tf32 and not name.startswith("mkldnn") else "ieee"
+
+
 def _put(stack: ExitStack, of: Any, name: str, value: object) -> None:
     stack.callback(setattr, of, name, getattr(of, name))
     setattr(of, name, value)
@@ -61,11 +73,16 @@ def _put(stack: ExitStack, of: Any, name: str, value: object) -> None:
 
 def _pin(stack: ExitStack, threads: int) -> None:
     """Keep this process on so many cores, where the system lets it."""
-    if not hasattr(os, "sched_setaffinity"):
+    allowed = affinity()
+    if allowed is None:
         return
-    allowed = os.sched_getaffinity(0)
     stack.callback(os.sched_setaffinity, 0, allowed)
-    os.sched_setaffinity(0, cores(sorted(allowed), threads))
+    os.sched_setaffinity(0, cores(allowed, threads))
+
+
+def affinity() -> list[int] | None:
+    """The cores that this process may run on, None where the system does not tell."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
 
 
 def cores(allowed: Sequence[int], threads: int) -> set[int]:

@@ -53,8 +53,9 @@ class Cpu:
             wall_from, cpu_from = time.perf_counter_ns(), time.process_time_ns()
             for _ in range(calls):
                 self.run()
-            cpu.append((time.process_time_ns() - cpu_from) / 1e9 / calls)
-            wall.append((time.perf_counter_ns() - wall_from) / 1e9 / calls)
+            # a clock that stood still has ticks, and a pass is never nothing
+            cpu.append(max(1, time.process_time_ns() - cpu_from) / 1e9 / calls)
+            wall.append(max(1, time.perf_counter_ns() - wall_from) / 1e9 / calls)
         return Round(wall_s=tuple(wall), cpu_s=tuple(cpu) if self.threads == 1 else None, calls=calls)
 
     def single(self) -> float:
@@ -122,7 +123,7 @@ class Cuda:
         ended = self._clock.now()
         passes = samples * calls
         return Round(
-            gpu_s=tuple(start.elapsed_time(end) / 1e3 / calls for start, end in pairs),
+            gpu_s=tuple(max(1e-9, start.elapsed_time(end) / 1e3) / calls for start, end in pairs),
             wall_s=((ended - began) / passes,),
             enqueue_s=(enqueued - began) / calls,
             calls=calls,

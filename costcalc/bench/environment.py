@@ -6,6 +6,7 @@ import hashlib
 import os
 import platform
 import re
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,13 @@ from costcalc.latency.runs import Environment, Settings
 ALLOWED = re.compile(r"(CUDA|PYTORCH|TORCH|OMP|MKL)_\w+")  # environment variables that may be told
 
 
-def environment(how: Settings, monitor: nvml.Monitor | None) -> Environment:
-    """The surroundings of a process that is configured already."""
+def environment(
+    how: Settings, monitor: nvml.Monitor | str | None, affinity: Sequence[int] | None
+) -> Environment:
+    """The surroundings of a process that is configured already; ``affinity`` is that of before.
+
+    ``monitor`` asks the driver of a GPU, or says why it cannot be asked.
+    """
     is_gpu = how.device != "cpu"
     cudnn = torch.backends.cudnn.version() if is_gpu else None  # type: ignore[no-untyped-call]
     return Environment(
@@ -33,7 +39,7 @@ def environment(how: Settings, monitor: nvml.Monitor | None) -> Environment:
         costcalc=metadata.version("costcalc"),
         system=" ".join((platform.system(), platform.release(), platform.machine())),
         facts={
-            **_host(),
+            **_host(affinity),
             **_switches(),
             **(_gpu(monitor) if is_gpu else {}),
             "triton": _triton(),
@@ -41,12 +47,12 @@ def environment(how: Settings, monitor: nvml.Monitor | None) -> Environment:
     )
 
 
-def _host() -> dict[str, Any]:
+def _host(affinity: Sequence[int] | None) -> dict[str, Any]:
     governor = _text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").strip()
     marks = ("/.dockerenv", "/run/.containerenv")
     return {
-        "cores": os.cpu_count(),
-        "affinity": sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+        "cores": os.cpu_count() if affinity is None else len(affinity),
+        "affinity": affinity,
         "cpu": _cpu(),
         "governor": governor or None,
         "virtual": " hypervisor " in _text("/proc/cpuinfo").replace("\n", " ") or None,
@@ -66,7 +72,7 @@ def _switches() -> dict[str, Any]:
     }
 
 
-def _gpu(monitor: nvml.Monitor | None) -> dict[str, Any]:
+def _gpu(monitor: nvml.Monitor | str | None) -> dict[str, Any]:
     """The GPU as torch sees it, and its limits as the driver does; of its UUID only a hash."""
     seen = torch.cuda.get_device_properties()
     found: dict[str, Any] = {
@@ -76,8 +82,8 @@ def _gpu(monitor: nvml.Monitor | None) -> dict[str, Any]:
         "capability": f"{seen.major}.{seen.minor}",
         "uuid_sha256": hashlib.sha256(str(seen.uuid).encode()).hexdigest()[:16],
     }
-    if monitor is None:
-        return {**found, "nvml": None}
+    if not isinstance(monitor, nvml.Monitor):
+        return {**found, "nvml": monitor}
     limit = monitor.get("EnforcedPowerLimit")
     return {
         **found,
@@ -88,11 +94,11 @@ def _gpu(monitor: nvml.Monitor | None) -> dict[str, Any]:
     }
 
 
-def _driver(monitor: nvml.Monitor | None) -> str | None:
+def _driver(monitor: nvml.Monitor | str | None) -> str | None:
     """The version of NVIDIA's driver: from the driver, or from the kernel's module."""
-    if monitor is not None and (told := nvml.asked(monitor.nvml.nvmlSystemGetDriverVersion)):
+    if isinstance(monitor, nvml.Monitor) and (told := nvml.asked(monitor.nvml.nvmlSystemGetDriverVersion)):
         return str(told)
-    found = re.search(r"Kernel Module\D*([\d.]+)", _text("/proc/driver/nvidia/version"))
+    found = re.search(r"Kernel Module\b.*?\s(\d+\.[\d.]+)", _text("/proc/driver/nvidia/version"))
     return found[1] if found else None
 
 

@@ -62,11 +62,10 @@ def by_graph_events(
     torch: Any, module: nn.Module, run: Callable[[], object], where: Boundaries, passes: int
 ) -> Blocks:
     """On a GPU, in a second CUDA graph that also records events: replays without the host in between."""
-    try:
-        torch.cuda.Event(enable_timing=True, external=True)
-    except (TypeError, RuntimeError):
+    stamp = _recording(lambda: torch.cuda.Event(enable_timing=True, external=True))
+    if not _are_recorded(torch, stamp):
         return Blocks(method=None, reason=NO_EXTERNAL)
-    timeline = Timeline(_recording(lambda: torch.cuda.Event(enable_timing=True, external=True)))
+    timeline = Timeline(stamp)
     with hooked(module, where, timeline.mark):
         graph = capturing.capture(torch, marked(run, where, timeline.mark), warmups=0)
     found = []
@@ -75,6 +74,24 @@ def by_graph_events(
         torch.cuda.synchronize()
         found += timeline.passes(_between)
     return Blocks(method="graph events", seconds=samples(found))
+
+
+def _are_recorded(torch: Any, stamp: Callable[[], Any]) -> bool:
+    """Whether events inside a CUDA graph can be recorded and read: tried with one tiny operator."""
+    tiny, stamps = torch.zeros(1, device="cuda"), []
+
+    def run() -> None:
+        stamps.append(stamp())
+        tiny.add_(1)
+        stamps.append(stamp())
+
+    try:
+        capturing.capture(torch, run, warmups=0).replay()
+        torch.cuda.synchronize()
+        _between(*stamps)
+    except (TypeError, RuntimeError):
+        return False
+    return True
 
 
 def _recording(made: Callable[[], Any]) -> Callable[[], Any]:

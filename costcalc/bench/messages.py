@@ -28,13 +28,15 @@ class Subject:
 
 
 class Job(Record):
-    """What a worker is to do: ``measure`` a subject at its batches (None: double them), or ``probe`` the
-    device. ``index`` is that of the process, ``load`` and ``pressure`` what the host was busy with before it.
+    """What a worker is to do: ``measure`` a subject at its batches (None: double them), ``check`` that
+    ``subjects`` can be built and described, or ``probe`` the device. ``index`` is that of the process,
+    ``load`` and ``pressure`` what the host was busy with before it.
     """
 
-    task: Literal["measure", "probe"]
+    task: Literal["measure", "check", "probe"]
     settings: Settings
     subject: Subject | None = None
+    subjects: tuple[Subject, ...] = ()
     batches: tuple[int, ...] | None = None
     index: int = 0
     load: float | None = None

@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
+from costcalc.latency.harness import said
 from costcalc.latency.runs import Telemetry
 
 REASONS = {
@@ -21,18 +22,24 @@ REASONS = {
 }
 
 
-def library() -> Any | None:
-    """NVIDIA's own binding, initialised; None where it or the driver is missing.
+NOT_INSTALLED = "nvidia-ml-py is not installed"
+DEPRECATED = "the deprecated package pynvml is in the way of nvidia-ml-py"
 
-    The deprecated package ``pynvml`` brings a module of the same name: NVIDIA's has this private function.
-    """
+
+def monitor(uuid: str) -> Monitor | str:
+    """What asks the driver of a GPU, or why it cannot be asked."""
     try:
-        found = importlib.import_module("pynvml")
-        if not hasattr(found, "_nvmlGetFunctionPointer"):
-            return None
-        found.nvmlInit()
-    except Exception:  # whatever is wrong with a driver: it is only asked for what it knows
-        return None
+        library = importlib.import_module("pynvml")
+    except ImportError:
+        return NOT_INSTALLED
+    if not hasattr(library, "_nvmlGetFunctionPointer"):  # a private function of NVIDIA's own module
+        return DEPRECATED
+    try:
+        library.nvmlInit()
+        found = Monitor(library, uuid)
+        library.nvmlDeviceGetClockInfo(found.handle, library.NVML_CLOCK_SM)
+    except Exception as error:  # no driver, no such GPU as for a part of one (MIG), no permission
+        return f"NVIDIA's driver does not tell of this GPU: {said(error)}"
     return found
 
 
@@ -41,19 +48,15 @@ class Monitor:
 
     def __init__(self, nvml: Any, uuid: str) -> None:
         self.nvml = nvml
-        self.handle = asked(nvml.nvmlDeviceGetHandleByUUID, f"GPU-{uuid.removeprefix('GPU-')}")
+        self.handle = nvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid.removeprefix('GPU-')}")
 
     def get(self, name: str, *args: Any) -> Any | None:
         """What ``nvmlDeviceGet<name>`` says, None if the driver or the GPU does not know."""
         function = getattr(self.nvml, f"nvmlDeviceGet{name}", None)
-        if function is None or self.handle is None:
-            return None
-        return asked(function, self.handle, *args)
+        return None if function is None else asked(function, self.handle, *args)
 
-    def telemetry(self) -> Telemetry | None:
+    def telemetry(self) -> Telemetry:
         """The GPU as it is now."""
-        if self.handle is None:
-            return None
         sm, memory = self.nvml.NVML_CLOCK_SM, self.nvml.NVML_CLOCK_MEM
         power = self.get("PowerUsage")
         users = self.get("ComputeRunningProcesses")

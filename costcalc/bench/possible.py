@@ -14,7 +14,11 @@ DEVICES = ("auto", "cpu", "cuda")
 def check(how: Settings) -> None:
     """Raise :class:`CostcalcError` for a device of no known kind, or for what a CPU cannot do."""
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", how.device):
-        hint = did_you_mean(how.device, DEVICES) or "; there are auto, cpu, cuda and cuda:N"
+        hint = (
+            "; did you mean 'cuda'?"
+            if how.device == "gpu"
+            else did_you_mean(how.device, DEVICES) or "; there are auto, cpu, cuda and cuda:N"
+        )
         raise CostcalcError(f"--device {shortened(how.device)}: no such device{hint}")
     if how.device == "cpu" and how.mode == "graph":
         raise CostcalcError("--mode graph: CUDA graphs are of GPUs; a CPU has --mode eager or compile")

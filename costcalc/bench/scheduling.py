@@ -13,7 +13,9 @@ from pathlib import Path
 from costcalc.bench import possible, workers
 from costcalc.bench.collecting import Collected, Progress
 from costcalc.bench.messages import Began, Event, Job, Placed, Probed, Refused, Subject
+from costcalc.errors import CostcalcError
 from costcalc.latency.runs import Environment, Run, Settings
+from costcalc.spec.catalogue import is_foreign
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +41,13 @@ def run(
     """Measure every subject at every batch (None: double it while that pays), in processes of their own.
 
     Several subjects take turns, forwards and backwards (ABBA), so that what drifts meets all alike. Ctrl-C
-    gives what was measured until then, marked as interrupted. Raises :class:`CostcalcError`.
+    gives what was measured until then, marked as interrupted. Raises :class:`CostcalcError` for what is
+    refused before anything is measured; what is refused later stands in the run.
     """
     possible.check(how)
     started, found = now(), Collected(how, tell)
     try:
+        _check(subjects, batches, how)
         for index, number in turns(how.processes, len(subjects)):
             _process(found, index, number, subjects[number], batches)
     except KeyboardInterrupt:
@@ -59,13 +63,24 @@ def run(
         settings=found.how,
         environment=found.environment,
         measurements=tuple(found.measurements.values()),
+        refused=found.refused,
     )
+
+
+def _check(subjects: Sequence[Subject], batches: tuple[int, ...] | None, how: Settings) -> None:
+    """Build and describe the models that come later: a mistyped one should not cost what was measured.
+
+    The first needs no such check, and a spec was read before.
+    """
+    later = tuple(each for each in subjects[1:] if is_foreign(each.name) and each != subjects[0])
+    if later:
+        _told(Job(task="check", settings=how, subjects=later, batches=batches))
 
 
 def _process(
     found: Collected, index: int, number: int, subject: Subject, batches: tuple[int, ...] | None
 ) -> None:
-    """One process for one subject; one that is killed is followed by another for the batches left.
+    """One process for one subject; one that breaks down is followed by another for the batches left.
 
     What the first process could not measure is not tried again, and what it doubled to is what is measured.
     """
@@ -87,8 +102,17 @@ def _process(
                 for event in events:
                     found.take(number, index, event)
                     begun |= {event.measurement.batch} if isinstance(event, Began) else set()
+            if found.measuring or not begun:
+                raise workers.WorkerDiedError("the process that measured ended without a word")
+        except CostcalcError as error:
+            found.refuse(error, str(error), subject.name)
+            return
         except workers.WorkerDiedError as died:
-            found.die(died)
+            left = tuple(batch for batch in wanted or () if batch not in begun)
+            if found.measuring or left:  # else it was done: what it dies of at its end is nobody's concern
+                found.die(died, subject.name)
+            if not begun:
+                return
         wanted = tuple(batch for batch in wanted or () if batch not in begun)
 
 

@@ -21,12 +21,13 @@ import torch
 
 from costcalc.bench import building, capturing, insitu, nvml, possible, probing
 from costcalc.bench.building import Network, Source
-from costcalc.bench.configured import configured
+from costcalc.bench.configured import affinity, configured
 from costcalc.bench.devices import Cpu, Cuda, Host, Own, peak
 from costcalc.bench.environment import environment
 from costcalc.bench.messages import Began, Done, Event, Failed, Job, Measured, Phase, Placed, Refused, line
 from costcalc.errors import ENVIRONMENT, CostcalcError
 from costcalc.latency import harness, series
+from costcalc.latency.harness import said
 from costcalc.latency.runs import Measurement, Memory, Process, Round, Settings, Status
 
 Tell = Callable[[Event], None]
@@ -43,8 +44,11 @@ REFUSALS = (
     "ALLOC_FAILED",
     "Storage size calc",
 )
-LONGEST = 300  # characters of an exception's message
 T = TypeVar("T")
+
+
+class DeviceLostError(Exception):
+    """After an error of CUDA every later call fails in this process: a fresh one is to take what is left."""
 
 
 class UnsupportedError(Exception):
@@ -69,17 +73,22 @@ def main() -> None:
         perform(job, tell)
     except CostcalcError as error:
         tell(Refused.of(error))
+    except DeviceLostError:
+        os._exit(0)  # all is told; the interpreter's own end would only fail on the device
     except BrokenPipeError:
         os._exit(1)  # nobody is left to hear of it
 
 
 def perform(job: Job, tell: Tell) -> None:
     """Do a job; raises :class:`CostcalcError` for what cannot be done at all."""
-    how = placed(job.settings)
+    how, allowed = placed(job.settings), affinity()
     with configured(how):
         monitor = _monitor(how)
-        tell(Placed(device=how.device, environment=environment(how, monitor)))
-        if job.task == "probe":
+        tell(Placed(device=how.device, environment=environment(how, monitor, allowed)))
+        if job.task == "check":
+            for each in job.subjects:
+                building.source(each, how).described((job.batches or (1,))[0])
+        elif job.task == "probe":
             tell(probing.probed(how, Own() if how.device == "cpu" and how.threads == 1 else Host()))
         elif job.subject is not None:
             tell(Phase(phase="building"))
@@ -106,16 +115,16 @@ def placed(how: Settings) -> Settings:
     return how
 
 
-def _monitor(how: Settings) -> nvml.Monitor | None:
-    library = nvml.library() if how.device != "cpu" else None
-    return nvml.Monitor(library, str(torch.cuda.get_device_properties().uuid)) if library else None
+def _monitor(how: Settings) -> nvml.Monitor | str | None:
+    """What asks the driver of a GPU, or why it cannot be asked; None on a CPU."""
+    return None if how.device == "cpu" else nvml.monitor(str(torch.cuda.get_device_properties().uuid))
 
 
 class _Bench:
     """One architecture, measured at its batches one after the other."""
 
     def __init__(
-        self, source: Source, how: Settings, job: Job, monitor: nvml.Monitor | None, tell: Tell
+        self, source: Source, how: Settings, job: Job, monitor: nvml.Monitor | str | None, tell: Tell
     ) -> None:
         self.source = source
         self.how = how
@@ -136,25 +145,41 @@ class _Bench:
 
     def at(self, batch: int) -> float:
         """Measure at a batch; samples a second, 0 where nothing could be measured."""
-        measurement = self.source.described(batch)
+        rate = self._told(self.source.described(batch))
+        self._clean()
+        return rate
+
+    def _told(self, measurement: Measurement) -> float:
+        """Measure, and tell how that ended."""
         self.tell(Began(measurement=measurement))
         try:
             process = self._measured(measurement)
         except UnsupportedError as error:
-            self.tell(Failed(status="unsupported", reason=str(error)))
+            self._fail("unsupported", str(error), error.__cause__ or error)
         except (CostcalcError, BrokenPipeError):
             raise
         except (Exception, SystemExit) as error:  # the model's own, or torch's
-            status: Status = "oom" if is_out_of_memory(error) else "error"
-            self.tell(Failed(status=status, reason=said(error)))
+            self._fail("oom" if is_out_of_memory(error) else "error", said(error), error)
         else:
             self.tell(Done(process=process))
-            return batch / median(series.of_process(process, series.steering(process.rounds)))
-        finally:
-            gc.collect()
-            if self.how.device != "cpu":
-                torch.cuda.empty_cache()  # what the next batch finds reserved is its own
+            samples = series.of_process(process, series.steering(process.rounds))
+            return measurement.batch / median(samples) if samples else 0.0
         return 0.0
+
+    def _fail(self, status: Status, reason: str, error: BaseException) -> None:
+        self.tell(Failed(status=status, reason=reason))
+        if is_of_cuda(error):
+            raise DeviceLostError from error
+
+    def _clean(self) -> None:
+        """Give back what this batch took: what the next finds reserved is its own."""
+        gc.collect()
+        if self.how.device != "cpu":
+            try:
+                torch.cuda.synchronize()  # raises what went wrong in blocks or memory, if it stays
+                torch.cuda.empty_cache()
+            except RuntimeError as error:
+                raise DeviceLostError from error
 
     def _measured(self, measurement: Measurement) -> Process:
         self.tell(Phase(phase="building"))
@@ -198,7 +223,7 @@ class _Bench:
             in_situ = partial(by, network.module, network.run, network.where)
         if not is_gpu:
             return Cpu(run, in_situ, network.weights, self.how.threads)
-        asked = self.monitor.telemetry if self.monitor else lambda: None
+        asked = self.monitor.telemetry if isinstance(self.monitor, nvml.Monitor) else lambda: None
         return Cuda(torch, self.clock, run, in_situ, network.weights, asked, used)
 
 
@@ -249,10 +274,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in str(error) for words in REFUSALS)
 
 
-def said(error: BaseException) -> str:
-    """An exception in a line."""
-    text = " ".join(str(error).split()) or "without a message"
-    return f"{type(error).__name__}: {text if len(text) <= LONGEST else text[:LONGEST] + '…'}"
+def is_of_cuda(error: BaseException) -> bool:
+    """Whether an error is the device's, and not torch's: most of them leave nothing that works."""
+    return isinstance(error, torch.AcceleratorError) or "CUDA error" in str(error)
 
 
 if __name__ == "__main__":

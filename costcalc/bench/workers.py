@@ -18,14 +18,20 @@ from costcalc.latency.runs import Status
 
 PATIENCE = 5.0  # seconds that a worker has to end, once it is asked to
 LAST_WORDS = 2000  # bytes of what it wrote to standard error
+LAST_LINE = 300  # characters
 
 
 class WorkerDiedError(Exception):
-    """A worker ended before its job was done; ``killed_by`` is the signal, if it was one."""
+    """A worker ended before its job was done; ``killed_by`` is the signal, if it was one.
 
-    def __init__(self, reason: str, killed_by: signal.Signals | None) -> None:
-        super().__init__(reason)
+    ``said`` is what it wrote to standard error last.
+    """
+
+    def __init__(self, reason: str, killed_by: signal.Signals | None = None, said: str = "") -> None:
+        super().__init__(f"{reason}:\n{said}" if said else reason)
         self.killed_by = killed_by
+        last = " ".join(said.splitlines()[-1:])
+        self.reason = f"{reason}: {last[:LAST_LINE]}" if last else reason
 
     @property
     def status(self) -> Status:
@@ -100,4 +106,4 @@ def _died(code: int, errors: IO[bytes]) -> WorkerDiedError:
         return WorkerDiedError(f"the process that measured was killed ({killed_by.name}){guess}", killed_by)
     errors.seek(max(0, errors.seek(0, os.SEEK_END) - LAST_WORDS))
     said = errors.read().decode(errors="replace").strip()
-    return WorkerDiedError(f"the process that measured ended with exit code {code}:\n{said}", None)
+    return WorkerDiedError(f"the process that measured ended with exit code {code}", said=said)

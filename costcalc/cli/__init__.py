@@ -27,6 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code = typer.main.get_command(app).main(argv, prog_name="costcalc", standalone_mode=False)
         sys.stdout.flush()
+        if code == INTERRUPTED:  # typer makes an exit code of Ctrl-C
+            say("costcalc: interrupted")
         return int(code or 0)
     except CostcalcError as error:
         return _failed(error, argv)

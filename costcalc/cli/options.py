@@ -159,7 +159,9 @@ Threads = Annotated[
 Precision = Annotated[
     str, typer.Option("--precision", metavar="P", help="stop where the 95 % interval is within ± this")
 ]
-AtLeast = Annotated[str, typer.Option("--min-time", metavar="TIME", help="measure at least so long")]
+AtLeast = Annotated[
+    str, typer.Option("--min-time", metavar="TIME", help="measure at least so long; by default 0.5s")
+]
 AtMost = Annotated[str, typer.Option("--max-time", metavar="TIME", help="measure at most so long")]
 WarmUp = Annotated[str, typer.Option("--warmup", metavar="TIME", help="warm up at least so long")]
 On = Annotated[
@@ -251,8 +253,10 @@ def rules(precision: str, least: str, most: str, warmup: str) -> Rules:
         share = 0.0
     if not 0 < share < 1:
         raise CostcalcError(f"--precision {shortened(precision)}: write a share, such as 1% or 0.01")
-    times = {"--min-time": least, "--max-time": most, "--warmup": warmup}
+    times = {"--min-time": least or "0.5s", "--max-time": most, "--warmup": warmup}
     found = {option: _seconds(option, text) for option, text in times.items()}
+    if not least:
+        found["--min-time"] = min(found["--min-time"], found["--max-time"])
     if found["--min-time"] > found["--max-time"]:
         raise CostcalcError(f"--min-time {least} is longer than --max-time {most}")
     return Rules(

@@ -40,7 +40,7 @@ from costcalc.cli.options import (
     rules,
     words,
 )
-from costcalc.cli.output import measuring, progress, show
+from costcalc.cli.output import measuring, progress, say, show
 from costcalc.errors import CostcalcError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def run(
     ] = 0,
     blocks: ByBlock = True,
     precision: Precision = "1%",
-    min_time: AtLeast = "0.5s",
+    min_time: AtLeast = "",
     max_time: AtMost = "15s",
     warmup: WarmUp = "1s",
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="of random weights and inputs")] = 0,
@@ -107,7 +107,7 @@ def run(
     from costcalc.api import timing
 
     timing.writable(save)
-    settings = [options(own, False, By.formula, inputs, 1, "fp32", keys) for own in divided(names, sets)]
+    settings = [options(own, False, By.trace, inputs, 1, "fp32", keys) for own in divided(names, sets)]
     with measuring(len(names)) as tell:
         found = timing.measure(
             *names,
@@ -136,7 +136,14 @@ def _conclude(found: timing.Bench, save: str, strict: bool, form: str, json: boo
     show(found.view(), form, json)
     states = {each.status for each in found.run.measurements}
     if "interrupted" in states:
+        say(
+            f"costcalc: what was measured is saved in {save}"
+            if save
+            else "costcalc: --save FILE would keep it"
+        )
         raise typer.Exit(INTERRUPTED)
+    if found.run.refused or not found.measured:
+        raise typer.Exit(FOUND)
     if strict and not found.trusted:
         raise typer.Exit(DOUBTFUL)
 
@@ -188,6 +195,7 @@ def predict(
     batch: Batches = "1",
     dtype: Precise = "fp32",
     mode: How = "eager",
+    layout: Laid = "",
     by_layer: Layers = False,
     calibrations: Calibrations = None,
     sets: Sets = None,
@@ -202,7 +210,7 @@ def predict(
     """
     from costcalc.api import timing
 
-    settings = [options(own, False, By.formula, inputs, 1, "fp32", keys) for own in divided(names, sets)]
+    settings = [options(own, False, By.trace, inputs, 1, "fp32", keys) for own in divided(names, sets)]
     with progress(f"predicting {', '.join(names)}"):
         found = timing.predict(
             *names,
@@ -210,6 +218,7 @@ def predict(
             batch=batches(batch),
             dtype=dtype,
             mode=mode,
+            layout=layout,
             options=settings,
             calibrations=calibrations,
         )
@@ -231,7 +240,7 @@ def calibrate(
     ] = 0,
     threads: Threads = 1,
     precision: Precision = "1%",
-    min_time: AtLeast = "0.5s",
+    min_time: AtLeast = "",
     max_time: AtMost = "15s",
     warmup: WarmUp = "1s",
     path: Annotated[

@@ -12,20 +12,20 @@ from functools import cached_property
 from costcalc.latency.runs import Measurement, Process, Rules, Run, Telemetry
 from costcalc.latency.series import Series, deciding, kept, round_medians, steering
 from costcalc.latency.statistics import FEWEST_ROUNDS, drift, reached, samples_needed, slow_first, two_speeds
-from costcalc.latency.summary import Summary, attributed, summary
+from costcalc.latency.summary import HOST_BOUND, Summary, attributed, host_share, summary
 
-HOST_BOUND = 0.8  # of the GPU's time, as in trtexec
 UNSTABLE = 0.025  # coefficient of variation, as in trtexec
 FLUCTUATING, USELESS = 0.10, 0.25  # interquartile range over median, as in torch.utils.benchmark
 SPIKES = 0.01  # of all samples: rarer ones do not reach the 99th percentile
 WAITING = 1.1  # wall clock over process time, of a single thread
+MOSTLY = 0.5  # of a pass: waiting then is what the network does, and CPU time is not its latency
 PRESSURE = 10.0  # percent of the time that some task waits for a CPU
 
 QUIET = "close other programs, or measure on a host that runs nothing else"
 CLOCKS = (
     "wait until the device is cool and idle; costcalc never changes clocks, `nvidia-smi -lgc MHZ` fixes them"
 )
-LONGER = "give it more time, --max-time 60s, or be content with less, --precision 5%"
+LONGER = "give it more time, --max-time 60s, or be content with less by a larger --precision"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,8 @@ def _few_samples(case: Case) -> Found | None:
     if case.summary is None or (case.summary.n >= needed and fewest >= FEWEST_ROUNDS):
         return None
     message = (
-        f"{case.summary.n} samples, in one process {fewest} rounds: {needed} and {FEWEST_ROUNDS} are due"
+        f"{case.summary.n} samples in all and {fewest} rounds in one process, "
+        f"of {needed} and {FEWEST_ROUNDS} that are due"
     )
     return Found(message, "give it more time: --max-time 60s", serious=True)
 
@@ -129,10 +130,11 @@ def _timeout(case: Case) -> Found | None:
     widths = [reached(round_medians(each, steering(each))) for each in rounds]
     worst = max((width for width in widths if width is not None), default=None)
     known = f"±{_percent(worst)}" if worst is not None else "an unknown precision"
-    message = (
-        f"{_of(len(late), case)} reached {known} in {case.rules.max_time:g} s, "
-        f"not a steady ±{_percent(case.rules.precision)}"
+    wanted = f"±{_percent(case.rules.precision)}"
+    missed = (
+        f"not {wanted}" if worst is None or worst > case.rules.precision else f"but {wanted} not steadily"
     )
+    message = f"{_of(len(late), case)} reached {known} in {case.rules.max_time:g} s, {missed}"
     return Found(message, LONGER, serious=True)
 
 
@@ -200,13 +202,14 @@ def _outliers(case: Case) -> Found | None:
 
 
 def _host_bound(case: Case) -> Found | None:
-    gpu, host = summary(case.measurement, "gpu"), summary(case.measurement, "enqueue")
-    if gpu is None or host is None or host.median <= HOST_BOUND * gpu.median:
+    share = host_share(case.measurement)
+    if share is None or share <= HOST_BOUND:
         return None
-    share = _percent(host.median / gpu.median)
-    message = f"starting kernels takes the host {share} of the GPU's time, which contains gaps between them"
+    told = (
+        f"starting kernels takes the host {_percent(share)} of the GPU's time, which holds gaps between them"
+    )
     graph = "" if case.run.settings.mode == "graph" else "--mode graph, or "
-    return Found(message, f"{graph}a larger batch")
+    return Found(told, f"{graph}a larger batch")
 
 
 def _power_capped(case: Case) -> Found | None:
@@ -228,10 +231,14 @@ def _shared_gpu(case: Case) -> Found | None:
 
 
 def _no_telemetry(case: Case) -> Found | None:
-    if not case.on_gpu or case.telemetry:
+    rounds = [each for process in case.processes for each in process.rounds]
+    if not case.on_gpu or any(each.telemetry for each in rounds):
         return None
-    message = "neither clocks nor throttling of the GPU are known"
-    return Found(message, "install costcalc[gpu]: pip install 'costcalc[gpu]'")
+    why = case.run.environment.facts.get("nvml")
+    message = f"neither clocks nor throttling of the GPU are known{f': {why}' if why else ''}"
+    return Found(
+        message, "pip install 'costcalc[gpu]' if it is missing; `nvidia-smi` shows what the driver says"
+    )
 
 
 def _noisy_host(case: Case) -> Found | None:
@@ -243,12 +250,17 @@ def _noisy_host(case: Case) -> Found | None:
     if load is not None and case.cores is not None and load > case.cores:
         found.append(f"the load was {load:.1f} on {case.cores} cores")
     wall, cpu = summary(case.measurement, "wall"), summary(case.measurement, "cpu")
-    if wall and cpu and case.run.settings.threads == 1 and wall.median > WAITING * cpu.median:
-        found.append(f"a pass waited {_percent(1 - cpu.median / wall.median)} of its time")
+    waited = 1 - cpu.median / wall.median if wall and cpu and case.run.settings.threads == 1 else 0.0
+    if waited > 1 - 1 / WAITING:
+        found.append(f"a pass waited {_percent(waited)} of its time")
     if wall and case.deciding == "cpu" and wall.spread > FLUCTUATING:
         found.append(f"the middle half of wall times spans {_percent(wall.spread)} of their median")
     remedy = QUIET if case.on_gpu else f"{QUIET}; CPU time suffers less than wall time"
-    return Found("; ".join(found), remedy) if found else None
+    if waited > MOSTLY:
+        remedy = (
+            f"the model itself may wait (for input, threads, another device): its wall time counts; {remedy}"
+        )
+    return Found("; ".join(found), remedy, waited > MOSTLY) if found else None
 
 
 def _oversubscribed(case: Case) -> Found | None:
@@ -269,7 +281,8 @@ def _blocks_perturbed(case: Case) -> Found | None:
         if case.run.settings.mode == "eager"
         else "a larger batch"
     )
-    return Found(message, remedy if case.on_gpu else QUIET)
+    hooks = "a larger batch, for the marks themselves take microseconds each"
+    return Found(message, remedy if case.on_gpu else f"{hooks}; or {QUIET}")
 
 
 DOUBTS: Mapping[str, Callable[[Case], Found | None]] = {

@@ -24,6 +24,7 @@ PAUSE, GROWTH, MOST_RETRIES = 0.05, 0.5, 10  # seconds before a retry; by how mu
 SLOW_CLOCK = 0.75  # of the default clock, as in nvbench
 THROTTLING = frozenset({"HwSlowdown", "SwThermal", "HwThermal", "HwPowerBrake"})
 BLOCK_PASSES, FEWEST_BLOCK_PASSES = 64, 3
+LONGEST = 300  # characters of an exception's message
 
 
 class Clock(Protocol):
@@ -83,9 +84,13 @@ def measure(
     *,
     blocks: bool = True,
 ) -> Process:
-    """Measure in this process; ``tell`` hears of every round, kept or discarded."""
+    """Measure in this process; ``tell`` hears of every round, kept or discarded.
+
+    Where every round was throttled nothing more is measured: that would tell of the cooling too.
+    """
     warm = _warmed(device, clock, rules)
     rounds, stopped = _measured(device, clock, rules, warm.plan, tell)
+    is_cool = not all(each.discarded for each in rounds)
     return Process(
         index=index,
         started=started,
@@ -94,9 +99,9 @@ def measure(
         rounds=rounds,
         stopped=stopped,
         # on a CPU every sample is such a pass already
-        single_s=_singles(device, clock, rules) if steering(rounds) == "gpu" else (),
-        blocks=device.blocks(_block_passes(rules, warm.plan.pass_s)) if blocks else None,
-        memory=device.memory(),
+        single_s=_singles(device, clock, rules) if is_cool and steering(rounds) == "gpu" else (),
+        blocks=_blocks(device, _block_passes(rules, warm.plan.pass_s)) if is_cool and blocks else None,
+        memory=_memory(device),
     )
 
 
@@ -196,6 +201,28 @@ def _singles(device: Device, clock: Clock, rules: Rules) -> tuple[float, ...]:
         while len(found) < samples_needed(share) and (not found or clock.now() - began < budget):
             found.append(device.single())
     return tuple(found)
+
+
+def _blocks(device: Device, passes: int) -> Blocks | None:
+    """Time per block, or why there is none: the total is measured already, and stays."""
+    try:
+        return device.blocks(passes)
+    except Exception as error:  # a second CUDA graph takes memory of its own
+        return Blocks(method=None, reason=said(error))
+
+
+def _memory(device: Device) -> Memory | None:
+    """Bytes, where the pass that tells them succeeds."""
+    try:
+        return device.memory()
+    except Exception:
+        return None
+
+
+def said(error: BaseException) -> str:
+    """An exception in a line."""
+    text = " ".join(str(error).split()) or "without a message"
+    return f"{type(error).__name__}: {text if len(text) <= LONGEST else text[:LONGEST] + '…'}"
 
 
 def _block_passes(rules: Rules, pass_s: float) -> int:

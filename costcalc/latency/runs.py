@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -23,8 +23,12 @@ SCHEMA = "costcalc.run/1"
 Dtype = Literal["fp32", "tf32", "fp16", "bf16"]
 Layout = Literal["nchw", "channels_last"]
 Mode = Literal["eager", "graph", "compile"]
-Status = Literal["ok", "oom", "error", "interrupted", "unsupported"]
+Status = Literal["ok", "oom", "error", "interrupted", "unsupported", "throttled"]
 Stopped = Literal["precision", "timeout", "throttled", "interrupted"]
+
+
+Seconds = Annotated[float, Field(ge=1e-12, le=1e9, allow_inf_nan=False)]  # that a pass can take
+Known = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Record(BaseModel):
@@ -65,7 +69,7 @@ class Telemetry(Record):
     default_sm_mhz: int | None = None
     memory_mhz: int | None = None
     temperature_c: int | None = None
-    power_w: float | None = None
+    power_w: Known | None = None
     reasons: tuple[str, ...] = ()
     other_processes: int | None = None
 
@@ -80,11 +84,11 @@ class Round(Record):
     A ``discarded`` round was throttled and repeated.
     """
 
-    gpu_s: tuple[float, ...] | None = None
-    wall_s: tuple[float, ...]
-    cpu_s: tuple[float, ...] | None = None
-    enqueue_s: float | None = None
-    calls: int = 1
+    gpu_s: tuple[Seconds, ...] | None = None
+    wall_s: tuple[Seconds, ...] = Field(min_length=1)
+    cpu_s: tuple[Seconds, ...] | None = None
+    enqueue_s: Seconds | None = None
+    calls: int = Field(default=1, ge=1)
     telemetry: Telemetry | None = None
     discarded: bool = False
 
@@ -97,7 +101,7 @@ class Blocks(Record):
 
     method: Literal["graph events", "events", "CPU time", "wall clock"] | None
     reason: str = ""
-    seconds: Mapping[str, tuple[float, ...]] = Field(default_factory=dict)
+    seconds: Mapping[str, Annotated[tuple[Known, ...], Field(min_length=1)]] = Field(default_factory=dict)
 
 
 class Memory(Record):
@@ -123,16 +127,16 @@ class Process(Record):
 
     index: int
     started: str
-    warmup_s: float
+    warmup_s: Known
     settled: bool
     rounds: tuple[Round, ...]
     stopped: Stopped
-    single_s: tuple[float, ...] = ()
-    prepare_s: float | None = None
+    single_s: tuple[Seconds, ...] = ()
+    prepare_s: Known | None = None
     blocks: Blocks | None = None
     memory: Memory | None = None
-    load: float | None = None
-    pressure: float | None = None
+    load: Known | None = None
+    pressure: Known | None = None
 
 
 class Measurement(Record):
@@ -145,7 +149,7 @@ class Measurement(Record):
     name: str
     source: str
     spec: str  # sha256 of what is measured: layers or modules, their settings and shapes, in order
-    batch: int
+    batch: int = Field(ge=1)
     params: int
     macs: int
     peak_activations: int
@@ -175,7 +179,10 @@ class Environment(Record):
 
 
 class Run(Record):
-    """A run: what was asked for, where, and all measurements. ``interleaved``: processes took turns."""
+    """A run: what was asked for, where, and all measurements. ``interleaved``: processes took turns.
+
+    ``refused`` says what could not be measured for want of a measurement that could say so itself.
+    """
 
     command: str
     started: str
@@ -183,7 +190,8 @@ class Run(Record):
     interleaved: bool
     settings: Settings
     environment: Environment
-    measurements: tuple[Measurement, ...]
+    measurements: tuple[Measurement, ...] = Field(min_length=1)
+    refused: tuple[str, ...] = ()
 
     def identifying(self) -> dict[str, Any]:
         """What must be equal for two runs to be comparable."""

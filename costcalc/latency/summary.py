@@ -21,10 +21,22 @@ from costcalc.latency.series import (
 from costcalc.latency.statistics import deviation, outliers, percentile, quartiles, variation
 from costcalc.latency.student import half_width
 
-__all__ = ["Attributed", "BlockTime", "Series", "Summary", "attributed", "deciding", "medians", "summary"]
+__all__ = [
+    "HOST_BOUND",
+    "Attributed",
+    "BlockTime",
+    "Series",
+    "Summary",
+    "attributed",
+    "deciding",
+    "host_share",
+    "medians",
+    "summary",
+]
 
 PERCENTILES = {"p90": 0.90, "p95": 0.95, "p99": 0.99}
 LEAST_PROCESSES = 5  # for an interval that holds for the next process too
+HOST_BOUND = 0.8  # of the GPU's time, spent by the host to enqueue a pass: trtexec's threshold
 CLOSED = 0.95  # the share of the undisturbed time that blocks must explain, and not exceed
 
 
@@ -90,6 +102,12 @@ def summary(measurement: Measurement, series: Series) -> Summary | None:
         interval_kind=kind,
         precision=(interval[1] - interval[0]) / 2 / middle if interval else None,
     )
+
+
+def host_share(measurement: Measurement) -> float | None:
+    """What the host takes to enqueue a pass, relative to the GPU's time; None where there is no GPU."""
+    gpu, host = summary(measurement, "gpu"), summary(measurement, "enqueue")
+    return host.median / gpu.median if gpu and host else None
 
 
 def _interval(values: Sequence[float]) -> tuple[float, float] | None:

@@ -7,17 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from costcalc.latency.runs import Dtype, Measurement, Mode
-from costcalc.latency.summary import attributed, deciding, summary
+from costcalc.latency.summary import HOST_BOUND, attributed, deciding, host_share, summary
 from costcalc.records import Work
 from costcalc.roofline.devices import Device
-from costcalc.roofline.model import BYTES, timed
-
-HOST_BOUND = 0.8  # of the GPU time, spent by the host to enqueue: trtexec's threshold
+from costcalc.roofline.model import BYTES, kernels, timed
 
 
 @dataclass(frozen=True, slots=True)
 class Achieved:
-    """A network or block in measured ``seconds``: MACs and least bytes of the pass, and FLOP/s.
+    """A network or block in measured ``seconds``: MACs, least bytes and launches of the pass, and FLOP/s.
 
     ``roofline`` is the share of the device's roofline that was reached, ``bound`` what bounds it:
     compute, memory or host; both None where the device's peaks are not known.
@@ -27,6 +25,7 @@ class Achieved:
     seconds: float
     macs: int
     bytes: int
+    launches: int
     flop_s: float
     roofline: float | None
     bound: str | None
@@ -37,8 +36,7 @@ def whole(measurement: Measurement, device: Device | None, dtype: Dtype, mode: M
     found = summary(measurement, deciding(measurement))
     if found is None:
         return None
-    enqueued = summary(measurement, "enqueue")
-    is_host = mode == "eager" and enqueued is not None and enqueued.median > HOST_BOUND * found.median
+    is_host = (host_share(measurement) or 0) > HOST_BOUND
     return _achieved(measurement.name, found.median, measurement.work, device, dtype, mode, is_host)
 
 
@@ -70,6 +68,14 @@ def _achieved(
     shortest = sum(least.values())
     most = max(least, key=lambda bound: least[bound]) if shortest else None
     share = shortest / seconds if shortest and seconds else None
+    launches = sum(each.launches for each in kernels(work, mode))
     return Achieved(
-        name, seconds, macs, moved, 2 * macs / seconds if seconds else 0.0, share, "host" if is_host else most
+        name,
+        seconds,
+        macs,
+        moved,
+        launches,
+        2 * macs / seconds if seconds else 0.0,
+        share,
+        "host" if is_host else most,
     )

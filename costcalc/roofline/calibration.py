@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 from costcalc.errors import ENVIRONMENT, CostcalcError, shortened
 from costcalc.latency import files
 from costcalc.latency.runs import Dtype, Layout, Measurement, Mode, Record, Run
-from costcalc.latency.summary import deciding, summary
+from costcalc.latency.summary import HOST_BOUND, deciding, host_share, summary
 from costcalc.roofline import model
 from costcalc.roofline.devices import Device
 from costcalc.roofline.entry import CPU, Anchor, Calibration, peaks
@@ -21,7 +21,6 @@ from costcalc.roofline.entry import CPU, Anchor, Calibration, peaks
 __all__ = ["Anchor", "Calibration", "find", "fitted", "load", "measured", "of_cpu", "place", "store"]
 
 SCHEMA = "costcalc.calibration/1"
-HOST_BOUND = 0.8  # of the measured time: starting kernels then hides what the device takes
 
 
 class _File(Record):
@@ -75,7 +74,8 @@ def _anchor(each: Measurement, device: Device, dtype: Dtype, mode: Mode, launch_
     if seconds is None:
         return None
     bounds = model.bounds(each.work, device, dtype, mode, launch_s)
-    if bounds.starting > HOST_BOUND * seconds or not bounds.roofline:
+    waiting = max(bounds.starting / seconds, host_share(each) or 0)
+    if waiting > HOST_BOUND or not bounds.roofline:
         return None
     host_s = bounds.starting if bounds.adds else 0.0
     return Anchor(
@@ -84,11 +84,23 @@ def _anchor(each: Measurement, device: Device, dtype: Dtype, mode: Mode, launch_
 
 
 def find(
-    device_name: str, dtype: Dtype, mode: Mode, layout: Layout, entries: Sequence[Calibration]
+    device_name: str,
+    dtype: Dtype,
+    mode: Mode,
+    layout: Layout,
+    entries: Sequence[Calibration],
+    threads: int = 1,
 ) -> Calibration | None:
-    """The latest calibration of the device that a driver calls so, None if there is none."""
+    """The latest calibration of the device that a driver calls so, None if there is none.
+
+    ``threads`` are those of a CPU; on a GPU they say nothing.
+    """
     wanted = (device_name, dtype, mode, layout)
-    return next((e for e in reversed(entries) if (e.device_name, e.dtype, e.mode, e.layout) == wanted), None)
+    for entry in reversed(entries):
+        fits = (entry.device_name, entry.dtype, entry.mode, entry.layout) == wanted
+        if fits and (entry.on != CPU or entry.threads == threads):
+            return entry
+    return None
 
 
 def of_cpu(dtype: Dtype, mode: Mode, layout: Layout, entries: Sequence[Calibration]) -> Calibration:
@@ -112,11 +124,15 @@ def place(path: str | None = None) -> Path:
 
 
 def load(path: str | None = None) -> tuple[Calibration, ...]:
-    """All calibrations of a file, none where it does not exist; raises :class:`CostcalcError`."""
+    """All calibrations of a file, none where the user's own does not exist; raises :class:`CostcalcError`."""
     file = place(path)
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
+        if path:
+            raise CostcalcError(
+                f"{path}: there is no such file; `costcalc calibrate --save` writes one"
+            ) from None
         return ()
     except OSError as error:
         raise CostcalcError(f"{file}: cannot be read: {error.strerror}", ENVIRONMENT) from None
@@ -133,7 +149,7 @@ def load(path: str | None = None) -> tuple[Calibration, ...]:
 
 
 def _broken(file: Path, why: str) -> CostcalcError:
-    remedy = "remove it, and run `costcalc calibrate` again"
+    remedy = "remove it, and run `costcalc calibrate` again" if file == place() else "give another"
     return CostcalcError(f"{file} is no calibration file: {why}; {remedy}", ENVIRONMENT)
 
 
@@ -143,7 +159,7 @@ def store(found: Calibration, path: str | None = None) -> str:
     The file is replaced as a whole, so that a reader never sees half of it. Raises :class:`CostcalcError`.
     """
     file = place(path)
-    others = (entry for entry in load(path) if entry.key != found.key)
+    others = (entry for entry in (load(path) if file.exists() else ()) if entry.key != found.key)
     kept_in = _File.model_validate({"schema": SCHEMA, "entries": (*others, found)})
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -27,6 +27,11 @@ KAPPA: dict[Mode, float] = {"eager": 1.3, "graph": 1.3, "compile": 1.15}
 BAND = (0.75, 1.5)
 LEAST_BAND = (0.75, 1.25)  # of a calibrated prediction, however close its anchors lie
 LAUNCH_S = 5e-6  # of one kernel by the host: assumed
+LAUNCH_BAND = (
+    0.5,
+    3.0,
+)  # of that: from a fast host and a bare kernel to a slow one and a convolution in Python
+MEASURED_LAUNCH_BAND = (1.0, 3.0)  # what is measured is the start of the simplest kernel there is
 NODE_S = 1e-6  # of one kernel of a CUDA graph, by the device: assumed
 
 CLAIMED, LIKELY = 1.5, 1.25  # ratios of predictions from which an order held in 93–97 and 84–89 % of pairs
@@ -41,6 +46,7 @@ class Timed:
     operator: str
     macs: int
     bytes: int
+    launches: int
     seconds: float
     bound: Literal["compute", "memory"]
 
@@ -64,6 +70,11 @@ class Prediction:
     kappa: float
     calibrated: bool
     assumed: tuple[str, ...]
+
+    @property
+    def orders(self) -> bool:
+        """Whether an order may rest on it: not where an assumed time of the host decides."""
+        return self.bound != "host" or not self.assumed
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +101,9 @@ def _timed(work: Work, device: Device, dtype: Dtype) -> Timed:
     computing = 2 * work.macs / device.peak(dtype, work.matrix)
     moving = moved / device.bandwidth
     bound: Literal["compute", "memory"] = "compute" if computing > moving else "memory"
-    return Timed(work.part, work.block, work.operator, work.macs, moved, max(computing, moving), bound)
+    return Timed(
+        work.part, work.block, work.operator, work.macs, moved, work.launches, max(computing, moving), bound
+    )
 
 
 def kernels(work: Sequence[Work], mode: Mode) -> tuple[Work, ...]:
@@ -154,12 +167,12 @@ def predicted(
     kappa, launch_s = (calibration.kappa, calibration.launch_s) if calibration else (KAPPA[mode], LAUNCH_S)
     found = bounds(work, device, dtype, mode, launch_s)
     on_device = kappa * found.roofline
-    seconds = on_device + found.starting if found.adds else max(on_device, found.starting)
-    low, high = _band(calibration)
+    assumed = _assumed(mode, calibration)
+    low, high = _range(found, on_device, calibration, bool(assumed))
     return Prediction(
-        seconds=seconds,
-        low=low * seconds,
-        high=high * seconds,
+        seconds=_whole(found, on_device, found.starting),
+        low=low,
+        high=high,
         bound="host" if found.starting > on_device else _bound(timed(work, device, dtype, mode)),
         roofline_s=found.roofline,
         device_s=on_device,
@@ -167,8 +180,24 @@ def predicted(
         launches=found.launches,
         kappa=kappa,
         calibrated=calibration is not None,
-        assumed=_assumed(mode, calibration),
+        assumed=assumed,
     )
+
+
+def _whole(found: Bounds, on_device: float, on_host: float) -> float:
+    return on_device + on_host if found.adds else max(on_device, on_host)
+
+
+def _range(
+    found: Bounds, on_device: float, calibration: Calibration | None, is_assumed: bool
+) -> tuple[float, float]:
+    """The range to expect: of what the device takes, and of what starting kernels takes, each by its own."""
+    of_host = LAUNCH_BAND if is_assumed else MEASURED_LAUNCH_BAND
+    low, high = (
+        _whole(found, device * on_device, host * found.starting)
+        for device, host in zip(_band(calibration), of_host, strict=True)
+    )
+    return low, high
 
 
 def _bound(found: Iterable[Timed]) -> Literal["compute", "memory"]:
@@ -178,7 +207,7 @@ def _bound(found: Iterable[Timed]) -> Literal["compute", "memory"]:
 
 
 def _band(calibration: Calibration | None) -> tuple[float, float]:
-    """The range to expect, relative to the prediction: as far as the anchors lie apart, or further."""
+    """The range to expect of the device's part: as far as the anchors lie apart, or further."""
     if calibration is None:
         return BAND
     ratios = [anchor.ratio / calibration.kappa for anchor in calibration.anchors]

@@ -114,7 +114,7 @@ def validated(runs: Sequence[Run], entries: Sequence[Calibration]) -> Validation
 def _target(run: Run, entries: Sequence[Calibration]) -> tuple[Device | None, Calibration | None]:
     """The device that a run was measured on, and how it is calibrated, as far as either is known."""
     how, name = run.settings, run.environment.device_name
-    entry = find(name, how.dtype, how.mode, how.layout, entries)
+    entry = find(name, how.dtype, how.mode, how.layout, entries, how.threads)
     return entry.device() if entry else devices.of_name(name), entry
 
 

@@ -9,6 +9,7 @@ from fractions import Fraction
 from costcalc.errors import CostcalcError, did_you_mean, shortened
 from costcalc.records import Cell, Part, Style
 
+OF_BATCH = "MACs, bytes and launches in these tables are those of the whole batch."
 CONVENTION = (
     "1 MAC = one multiply-add of a convolution or linear layer; per sample, forward pass, inference. "
     "Bias, norm, activation, pooling: 0 MACs, counted as other ops."

@@ -8,16 +8,21 @@ from dataclasses import replace
 from costcalc import units
 from costcalc.latency.runs import Dtype, Mode
 from costcalc.records import Cell, Column, Grid, View
-from costcalc.roofline.entry import Calibration
-from costcalc.roofline.model import BYTES, Predicted, Timed, order, timed
-from costcalc.roofline.validation import Group, Validation
-from costcalc.views.metrics import CONVENTION, share
+from costcalc.roofline.entry import CPU, Calibration
+from costcalc.roofline.model import BYTES, MODEL, Predicted, Timed, order, timed
+from costcalc.roofline.validation import Compared, Group, Validation
+from costcalc.views.metrics import CONVENTION, OF_BATCH, share
 
-MODEL = (
+ROOFLINE = (
     "Predicted by roofline: every operator takes as long as its MACs at the device's dense peak or its "
-    "bytes at the full bandwidth, whichever is longer; the sum is multiplied by one factor. The range is "
-    "what the medians of measured networks fell into."
+    "bytes at the full bandwidth, whichever is longer; the sum is multiplied by one factor."
 )
+RANGES = {
+    False: "The range holds the medians of hundreds of networks on five GPUs at large batches; a single "
+    "network may lie outside.",
+    True: "The range is as wide as the five anchors of the calibration lie apart; a single network may "
+    "lie outside.",
+}
 SMALL_BATCH = "Predictions for GPUs at batch 1 have not been validated."
 ORDER = (
     "An order is claimed where the predicted ratio is 1.5 or more, likely from 1.25, else too close to call."
@@ -29,22 +34,33 @@ def predict(found: Sequence[Predicted], dtype: Dtype, mode: Mode, by_layer: bool
     grids = [_predictions(found, dtype, mode)]
     grids += [_parts(found[0], dtype, mode, by_layer)] if len(found) == 1 else []
     grids.append(_devices(found, dtype))
-    assumed = dict.fromkeys(told for each in found for told in each.prediction.assumed)
-    small = [SMALL_BATCH] if any(each.batch == 1 and each.device.key != "cpu" for each in found) else []
     lines = ordered(found)
     notes = (
-        MODEL,
-        *(f"{told}." for told in assumed),
-        *small,
+        ROOFLINE,
+        *_cautions(found),
         *([ORDER] if lines else []),
+        OF_BATCH,
         CONVENTION,
     )
-    facts: dict[str, Cell] = {"dtype": dtype, "mode": mode, "model": "roofline/1"}
-    provenance = {"devices": {each.device.key: each.device.source for each in found}}
+    facts: dict[str, Cell] = {"dtype": dtype, "mode": mode, "model": MODEL}
+    provenance = {
+        "model": MODEL,
+        "dtype": dtype,
+        "mode": mode,
+        "devices": {each.device.key: each.device.source for each in found},
+    }
     summary = lines or tuple(_sentence(each) for each in found[:1])
     return View(
-        "predict", tuple(grids), facts, notes, summary, provenance=provenance, warnings=tuple(assumed)
+        "predict", tuple(grids), facts, notes, summary, provenance=provenance, warnings=_cautions(found)
     )
+
+
+def _cautions(found: Sequence[Predicted]) -> tuple[str, ...]:
+    """What predictions rest on that nobody measured, and where nobody has validated them."""
+    ranges = {RANGES[each.prediction.calibrated]: None for each in found}
+    assumed = dict.fromkeys(f"Assumed: {told}." for each in found for told in each.prediction.assumed)
+    is_small = any(each.batch == 1 and each.device.key != CPU for each in found)
+    return (*ranges, *assumed, *((SMALL_BATCH,) if is_small else ()))
 
 
 def _predictions(found: Sequence[Predicted], dtype: Dtype, mode: Mode) -> Grid:
@@ -110,6 +126,7 @@ def _parts(each: Predicted, dtype: Dtype, mode: Mode, by_layer: bool) -> Grid:
         Column("share", "share", "percent"),
         Column("macs", "MACs", "count"),
         Column("bytes", "least bytes", "bytes"),
+        Column("launches", "launches", "count"),
         Column("intensity", "FLOP/byte", "number"),
         Column("bound", "bound by", "text"),
     )
@@ -120,10 +137,11 @@ def _parts(each: Predicted, dtype: Dtype, mode: Mode, by_layer: bool) -> Grid:
 
 
 def _part(name: str, parts: Sequence[Timed], kappa: float, whole: float) -> tuple[Cell, ...]:
-    seconds, macs, moved = (
+    seconds, macs, moved, launches = (
         sum(part.seconds for part in parts),
         sum(part.macs for part in parts),
         sum(part.bytes for part in parts),
+        sum(part.launches for part in parts),
     )
     most: dict[str, float] = {}
     for part in parts:
@@ -135,6 +153,7 @@ def _part(name: str, parts: Sequence[Timed], kappa: float, whole: float) -> tupl
         seconds / whole if whole else None,
         macs,
         moved,
+        launches,
         share(2 * macs, moved),
         bound,
     )
@@ -151,9 +170,11 @@ def ordered(found: Sequence[Predicted]) -> tuple[str, ...]:
         slow, fast = sorted((first, each), key=lambda one: one.prediction.seconds, reverse=True)
         ratio = slow.prediction.seconds / fast.prediction.seconds
         place, pair = f"on {each.device.key} at batch {each.batch}", f"{each.name} and {first.name}"
-        said = order(ratio)
+        firm = first.prediction.orders and each.prediction.orders
+        said = order(ratio) if firm else "too close to call"
         if said == "too close to call":
-            lines.append(f"TOO CLOSE TO CALL {place}: {pair}, predicted ratio {ratio:.2f}×.")
+            why = "" if firm else "; the time that the host takes is assumed, and decides"
+            lines.append(f"TOO CLOSE TO CALL {place}: {pair}, predicted ratio {ratio:.2f}×{why}.")
             continue
         word = "FASTER" if said == "claimed" else "LIKELY FASTER"
         lines.append(f"{word} {place}: {fast.name}, {ratio:.2f}× faster than {slow.name} by prediction.")
@@ -221,10 +242,10 @@ def latency_limit(found: Sequence[Predicted], limit: float, words: Sequence[str]
     )
     lines = tuple(_within(each, limit, word) for each, word in zip(found, words, strict=True))
     passed = all(word == "within" for word in words)
-    assumed = tuple(dict.fromkeys(f"{told}." for each in found for told in each.prediction.assumed))
+    cautions = _cautions(found)
     grid = Grid("latency", "predicted latency", columns, rows)
     facts: dict[str, Cell] = {"name": found[0].name, "passed": passed}
-    return View("budget", (grid,), facts, (MODEL, *assumed), lines, passed, warnings=assumed)
+    return View("budget", (grid,), facts, (ROOFLINE, *cautions), lines, passed, warnings=cautions)
 
 
 def _within(each: Predicted, limit: float, word: str) -> str:
@@ -249,20 +270,20 @@ def with_predictions(view: View, found: Sequence[Predicted]) -> View:
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (key, size, *(cells[key, size, name] for name in names)) for key, size in places
     )
-    assumed = tuple(dict.fromkeys(f"{told}." for each in found for told in each.prediction.assumed))
+    cautions = _cautions(found)
     grid = Grid("predicted", "predicted latency", columns, rows)
     return replace(
         view,
         grids=(*view.grids, grid),
-        notes=(*view.notes, MODEL, ORDER, *assumed),
+        notes=(*view.notes, ROOFLINE, *cautions, ORDER),
         summary=(*view.summary, *ordered(found)),
-        warnings=(*view.warnings, *assumed),
+        warnings=(*view.warnings, *cautions),
     )
 
 
 def validate(found: Validation) -> View:
     """By device, way and batch: how far off; the orders of pairs; and what is furthest off."""
-    rows = [row for group in found.groups for row in _accuracies(group)]
+    rows = [row for group in found.groups for row in _accuracies(group, _in_range(found, group))]
     columns = (
         Column("device", "measured on", "name"),
         Column("dtype", "dtype", "text"),
@@ -277,6 +298,7 @@ def validate(found: Validation) -> View:
         Column("rho", "rank correlation", "rho"),
         Column("within_10", "within 10 %", "percent"),
         Column("within_20", "within 20 %", "percent"),
+        Column("in_range", "in range", "percent"),
         Column("block_rho", "of blocks", "rho"),
     )
     grids = (
@@ -294,7 +316,18 @@ def validate(found: Validation) -> View:
     return View("validate", grids, {"rows": len(found.rows)}, notes, lines, warnings=found.skipped)
 
 
-def _accuracies(group: Group) -> list[tuple[Cell, ...]]:
+def _in_range(found: Validation, group: Group) -> Cell:
+    """How many of a group were measured within the range that was predicted."""
+    way = (group.device, group.dtype, group.layout, group.mode, group.batch)
+    rows = [row for row in found.rows if (row.device, row.dtype, row.layout, row.mode, row.batch) == way]
+    return share(sum(_is_in_range(row) for row in rows), len(rows))
+
+
+def _is_in_range(row: Compared) -> bool:
+    return row.prediction.low <= row.measured <= row.prediction.high
+
+
+def _accuracies(group: Group, in_range: Cell) -> list[tuple[Cell, ...]]:
     """The prediction, on all networks and held out, and the rival."""
     way: tuple[Cell, ...] = (group.device, group.dtype, group.layout, group.mode, group.batch)
     name = "calibrated" if group.calibrated else "uncalibrated"
@@ -306,7 +339,7 @@ def _accuracies(group: Group) -> list[tuple[Cell, ...]]:
             *way,
             predictor,
             *(fit.n, fit.mape, fit.median_ape, fit.bias, fit.rho, fit.within_10, fit.within_20),
-            group.block_rho if fit is group.all else None,
+            *((in_range, group.block_rho) if fit is group.all else (None, None)),
         )
         for predictor, fit in said.items()
         if fit
@@ -348,7 +381,7 @@ def _worst(found: Validation) -> Grid:
     rows = tuple(
         (
             *(row.name, row.device, row.mode, row.batch, row.measured, row.prediction.seconds, row.ratio),
-            "yes" if row.prediction.low <= row.measured <= row.prediction.high else "no",
+            "yes" if _is_in_range(row) else "no",
         )
         for row in found.worst
     )

@@ -13,7 +13,7 @@ from costcalc.records import Cell, Column, Grid, View
 from costcalc.roofline import achieved
 from costcalc.roofline.devices import Device
 from costcalc.roofline.model import BYTES
-from costcalc.views.metrics import CONVENTION
+from costcalc.views.metrics import CONVENTION, OF_BATCH
 
 RATIO = "Ratio: of the geometric means of process medians, with Welch's interval; below 1 is faster."
 WORDS = {"gpu": "GPU", "cpu": "CPU", "wall": "wall", "single": "single-pass", "enqueue": "host"}
@@ -29,6 +29,7 @@ CPU = (
 )
 INTERVAL = (
     "±: half of the 95 % interval, of the medians of processes where there are five or more, else of the "
+    "medians of rounds, which bear no claim."
 )
 INTERVAL += "rounds of one process, which bear no claim."
 
@@ -51,10 +52,11 @@ def bench(
         _doubted(each, doubt) for each, found in zip(run.measurements, doubts, strict=True) for doubt in found
     ]
     ranking = (RATIO, *_caveats(judgement)) if judgement and judgement.pairs else ()
-    notes = (_measured_on(run), *_explained(run, device, timed), *ranking, CONVENTION, *told)
+    notes = (_measured_on(run), *_explained(run, device, timed), *ranking, OF_BATCH, CONVENTION, *told)
     lines = (
         *(_concluded(run, each) for each in run.measurements),
-        *((judgement and _judged(judgement)) or ()),
+        *(_judged(judgement) if judgement else ()),
+        *(f"REFUSED: {why}." for why in run.refused),
     )
     facts: dict[str, Cell] = {"device": run.environment.device_name, "identity": run.identity()}
     return View("bench", tuple(grids), facts, notes, lines, provenance=_provenance(run), warnings=tuple(told))
@@ -102,7 +104,7 @@ def _provenance(run: Run) -> dict[str, object]:
 
 
 def _named(measurement: Measurement) -> str:
-    return f"{measurement.name} at batch {measurement.batch}"
+    return f"{measurement.name} at batch {units.count(measurement.batch)}"
 
 
 def _is_gpu(run: Run) -> bool:
@@ -204,6 +206,7 @@ def _blocks(run: Run, done: Sequence[Measurement], device: Device | None) -> Gri
         Column("macs", "MACs", "count"),
         Column("flop_s", "achieved", "rate"),
         Column("bytes", "least bytes", "bytes"),
+        Column("launches", "launches", "count"),
         *(
             (Column("roofline", "of roofline", "percent"), Column("bound", "bound by", "text"))
             if device
@@ -231,6 +234,7 @@ def _in_situ(run: Run, measurement: Measurement, device: Device | None) -> list[
             part.macs,
             None if times.perturbed or not part.macs else part.flop_s,
             part.bytes,
+            part.launches,
             None if times.perturbed else part.roofline,
             part.bound,
         )
@@ -240,9 +244,9 @@ def _in_situ(run: Run, measurement: Measurement, device: Device | None) -> list[
             strict=True,
         )
     ]
-    rest = times.unattributed / times.total if times.total else None
-    rows.append((title, "(unattributed)", times.unattributed, rest, *[None] * 5))
-    total = (whole.macs, whole.flop_s, whole.bytes, whole.roofline, whole.bound)
+    rest = None if times.perturbed else times.unattributed  # where marks cost time, nothing is left over
+    rows.append((title, "(unattributed)", rest, rest and rest / times.total, *[None] * 6))
+    total = (whole.macs, whole.flop_s, whole.bytes, whole.launches, whole.roofline, whole.bound)
     rows.append((title, "total, undisturbed", times.total, None, *total))
     return rows
 
@@ -321,12 +325,15 @@ def _sentence(pair: Pair) -> str:
 def _concluded(run: Run, measurement: Measurement) -> str:
     found = _main(measurement)
     if found is None:
-        return f"{measurement.status.upper()}: {_named(measurement)}: {measurement.reason}."
-    series = f"{WORDS[deciding(measurement)]} time"
+        status = "nothing measured" if measurement.status == "ok" else measurement.status
+        why = f": {measurement.reason}" if measurement.reason else ""
+        return f"{status.upper()}: {_named(measurement)}{why}."
+    series, wall = deciding(measurement), _median(summary(measurement, "wall"))
+    waited = f" ({units.seconds(wall)} wall)" if series == "cpu" and wall else ""
     cut = "" if measurement.status == "ok" else f" ({measurement.status}: {measurement.reason})"
     rate = _throughput(measurement)
     return (
-        f"{_named(measurement)}: {units.seconds(found.median)} {series}"
+        f"{_named(measurement)}: {units.seconds(found.median)} {WORDS[series]} time{waited}"
         f"{f', {rate:,.1f} images/s' if rate else ''}{cut}."
     )
 
