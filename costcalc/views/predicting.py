@@ -253,7 +253,7 @@ def _within(each: Predicted, limit: float, word: str) -> str:
     band = f"{units.seconds(guess.low)} to {units.seconds(guess.high)}"
     place = f"{each.name} on {each.device.key} at batch {each.batch}"
     shown = f"{place}: {units.seconds(guess.seconds)} predicted ({band})"
-    more = "; the range holds the limit, measure it" if word == "too close to call" else ""
+    more = "; the limit lies in that range: measure it" if word == "too close to call" else ""
     return f"{word.upper()}: {shown}, limit {units.seconds(limit)}{more}."
 
 
