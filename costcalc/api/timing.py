@@ -129,27 +129,39 @@ def measure(
     """
     if not names:
         raise CostcalcError("nothing to measure; name a preset, a YAML file or a model")
-    how = Settings(
-        device=device,
-        dtype=cast(Dtype, asked.one_of("dtype", dtype, get_args(Dtype))),
-        layout=cast(Layout, asked.one_of("layout", layout or asked.layout(dtype), get_args(Layout))),
-        mode=cast(Mode, asked.one_of("mode", mode, get_args(Mode))),
-        threads=asked.positive("threads", threads, asked.MOST_THREADS),
-        processes=asked.positive(
-            "processes",
-            processes or (1 if len(names) == 1 else verdicts.LEAST_PROCESSES),
-            asked.MOST_PROCESSES,
-        ),
-        blocks=blocks,
-        seed=seed,
-        rules=rules or Rules(),
-    )
+    count = processes or (1 if len(names) == 1 else verdicts.LEAST_PROCESSES)
+    how = _settings(device, dtype, layout, mode, threads, count, blocks, seed, rules)
     batches = None if batch is None else asked.sizes(batch)
     wanted = [
         _subject(name, each) for name, each in zip(names, options or [Options()] * len(names), strict=True)
     ]
     run = bench.run(wanted, batches, how, command or _called("measure", names), tell)
     return Bench(run, peaks(run, calibrations))
+
+
+def _settings(
+    device: str,
+    dtype: str,
+    layout: str,
+    mode: str,
+    threads: int,
+    processes: int,
+    blocks: bool,
+    seed: int,
+    rules: Rules | None,
+) -> Settings:
+    """How to measure, checked."""
+    return Settings(
+        device=device,
+        dtype=cast(Dtype, asked.one_of("dtype", dtype, get_args(Dtype))),
+        layout=cast(Layout, asked.one_of("layout", layout or asked.layout(dtype), get_args(Layout))),
+        mode=cast(Mode, asked.one_of("mode", mode, get_args(Mode))),
+        threads=asked.positive("threads", threads, asked.MOST_THREADS),
+        processes=asked.positive("processes", processes, asked.MOST_PROCESSES),
+        blocks=blocks,
+        seed=seed,
+        rules=rules or Rules(),
+    )
 
 
 def _called(function: str, names: Sequence[str]) -> str:
@@ -244,35 +256,22 @@ def calibrate(
 
     ``batch`` is by default 32 on a GPU and 1 on a CPU.
     """
-    how = Settings(
-        device=device,
-        dtype=cast(Dtype, asked.one_of("dtype", dtype, get_args(Dtype))),
-        layout=cast(Layout, asked.one_of("layout", layout or asked.layout(dtype), get_args(Layout))),
-        mode=cast(Mode, asked.one_of("mode", mode, get_args(Mode))),
-        threads=asked.positive("threads", threads, asked.MOST_THREADS),
-    )
+    how = _settings(device, dtype, layout, mode, threads, 1, False, 0, rules)
     probe = bench.probe(how)
-    size = batch or (1 if probe.device == "cpu" else 32)
-    found = measure(
-        *ANCHORS,
-        device=probe.device,
-        dtype=how.dtype,
-        layout=how.layout,
-        mode=how.mode,
-        batch=(size,),
-        threads=threads,
-        processes=1,
-        blocks=False,
-        rules=rules,
-        command=command,
-        tell=tell,
-    )
-    for each in found.run.measurements:
+    how = how.model_copy(update={"device": probe.device})
+    size = asked.positive("batch", batch or (1 if probe.device == "cpu" else 32))
+    anchors = [bench.Subject(name) for name in ANCHORS]
+    run = _complete(bench.run(anchors, (size,), how, command or "costcalc.calibrate()", tell))
+    entry = calibration.fitted(run, probe.launch_s, probe.copy_bytes_s, probe.dense_flop_s)
+    return Calibrated(entry, run, calibration.store(entry, path))
+
+
+def _complete(run: Run) -> Run:
+    """The run, if all of it was measured; Ctrl-C goes on as such, and all else is an error."""
+    for each in run.measurements:
         if each.status == "interrupted":
             raise KeyboardInterrupt
         if each.status != "ok":
-            raise CostcalcError(
-                f"{each.name} was not measured, nothing is stored: {each.reason}", ENVIRONMENT
-            )
-    entry = calibration.fitted(found.run, probe.launch_s, probe.copy_bytes_s, probe.dense_flop_s)
-    return Calibrated(entry, found.run, calibration.store(entry, path))
+            message = f"{each.name} was not measured, nothing is stored: {each.reason}"
+            raise CostcalcError(message, ENVIRONMENT)
+    return run
