@@ -169,19 +169,19 @@ def compare(
     _agreement(costs)
 
 
+MostMacs = Annotated[str | None, typer.Option("--limit", metavar="N", help="most MACs, as 1.5e9 or 1.5G")]
+MostParams = Annotated[str | None, typer.Option("--params", metavar="N", help="most parameters")]
+MostActivations = Annotated[str | None, typer.Option("--activations", metavar="N", help="most activations")]
+MostAlive = Annotated[str | None, typer.Option("--peak-activations", metavar="N", help="most alive at once")]
+
+
 @app.command(rich_help_panel=JUDGE)
 def budget(
     name: Spec,
-    limit: Annotated[
-        str | None, typer.Option("--limit", metavar="N", help="most MACs, as 1.5e9 or 1.5G")
-    ] = None,
-    params: Annotated[str | None, typer.Option("--params", metavar="N", help="most parameters")] = None,
-    activations: Annotated[
-        str | None, typer.Option("--activations", metavar="N", help="most activations")
-    ] = None,
-    peak: Annotated[
-        str | None, typer.Option("--peak-activations", metavar="N", help="most alive at once")
-    ] = None,
+    limit: MostMacs = None,
+    params: MostParams = None,
+    activations: MostActivations = None,
+    peak: MostAlive = None,
     block: Limited = None,
     allow_uncounted: Uncounted = None,
     sets: Sets = None,
@@ -206,17 +206,13 @@ def budget(
     """
     size, kind = (1, "fp32") if on else (batch, dtype)  # with a device they say what it is given
     how = options(sets, training, by, inputs, size, kind, keys, train, convention)
-    counts = (limit, params, activations, peak)
-    blocks = pairs(block, "--block", "NAME=LIMIT")
-    limits = api.limits(*counts, blocks) if any((*counts, block)) or not latency else ()
-    if bool(latency) != bool(on):
-        raise CostcalcError("--latency and --on belong together, for example --latency 5ms --on h200")
+    given = (limit, params, activations, peak, pairs(block, "--block", "NAME=LIMIT"))
+    limits = api.limits(*given) if any(given) or not latency else ()
     with progress(f"counting {name}"):
         costs = [api.costed(name, how)] if limits else []
         timed = timing.limited(costs[0] if costs else name, how, latency, on, batch, dtype, mode)
         found = [api.judged(each, limits, allow_uncounted or ()) for each in costs]
-    views_ = [each.view() for each in (*found, *timed)]
-    show_(reduce(views.joined, views_), form, json, by)
+    show_(reduce(views.joined, [each.view() for each in (*found, *timed)]), form, json, by)
     _agreement(costs)
     _exit(all(found) and all(each.passed or not each.decided for each in timed))
     _decided(all(each.decided for each in timed))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -45,8 +45,18 @@ from costcalc.errors import CostcalcError
 
 if TYPE_CHECKING:
     from costcalc.api import timing
+    from costcalc.latency.runs import Rules
 
 FOUND, DOUBTFUL, INTERRUPTED = 1, 4, 130
+Processes = Annotated[
+    int,
+    typer.Option(
+        "--processes", metavar="N", min=0, help="measure in N processes; by default 1, or 5 to compare"
+    ),
+]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", help="of random weights and inputs")]
+Save = Annotated[str, typer.Option("--save", metavar="FILE", help="write all samples into a run file")]
+Strict = Annotated[bool, typer.Option("--strict", help="exit 4 where a measurement is not to be trusted")]
 ByBlock = Annotated[bool, typer.Option("--blocks/--no-blocks", help="every block, or the whole alone")]
 Saved = Annotated[str, typer.Argument(metavar="RUN", help="a run file, as --save writes it")]
 
@@ -74,24 +84,15 @@ def run(
     mode: How = "eager",
     batch: AutoBatches = "1",
     threads: Threads = 1,
-    processes: Annotated[
-        int,
-        typer.Option(
-            "--processes", metavar="N", min=0, help="measure in N processes; by default 1, or 5 to compare"
-        ),
-    ] = 0,
+    processes: Processes = 0,
     blocks: ByBlock = True,
     precision: Precision = "1%",
     min_time: AtLeast = "",
     max_time: AtMost = "15s",
     warmup: WarmUp = "1s",
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="of random weights and inputs")] = 0,
-    save: Annotated[
-        str, typer.Option("--save", metavar="FILE", help="write all samples into a run file")
-    ] = "",
-    strict: Annotated[
-        bool, typer.Option("--strict", help="exit 4 where a measurement is not to be trusted")
-    ] = False,
+    seed: Seed = 0,
+    save: Save = "",
+    strict: Strict = False,
     sets: Sets = None,
     inputs: Inputs = None,
     keys: Keys = None,
@@ -104,29 +105,28 @@ def run(
     Two or more take turns and are compared. `costcalc bench compare OLD NEW` holds two saved runs against
     each other, `costcalc bench show RUN` shows one again.
     """
+    how = _way(device, dtype, layout, mode, threads, rules(precision, min_time, max_time, warmup))
+    how |= {"processes": processes, "blocks": blocks, "seed": seed, "calibrations": calibrations}
+    how |= {"batch": None if batch == AUTO else batches(batch)}
+    settings = [options(own, False, By.trace, inputs, 1, "fp32", keys) for own in divided(names, sets)]
+    _conclude(_measured(names, settings, save, how), save, strict, form, json)
+
+
+def _way(device: str, dtype: str, layout: str, mode: str, threads: int, until: Rules) -> dict[str, Any]:
+    """How to measure, as Python is told it."""
+    way = {"device": device, "dtype": dtype, "layout": layout, "mode": mode, "threads": threads}
+    return {**way, "rules": until, "command": shlex.join(["costcalc", *sys.argv[1:]])}
+
+
+def _measured(
+    names: Sequence[str], settings: Sequence[api.Options], save: str, how: Mapping[str, Any]
+) -> timing.Bench:
+    """Measure, once it is known that the run can be saved."""
     from costcalc.api import timing
 
     timing.writable(save)
-    settings = [options(own, False, By.trace, inputs, 1, "fp32", keys) for own in divided(names, sets)]
     with measuring(len(names)) as tell:
-        found = timing.measure(
-            *names,
-            device=device,
-            dtype=dtype,
-            layout=layout,
-            mode=mode,
-            batch=None if batch == AUTO else batches(batch),
-            threads=threads,
-            processes=processes,
-            blocks=blocks,
-            rules=rules(precision, min_time, max_time, warmup),
-            seed=seed,
-            options=settings,
-            command=shlex.join(["costcalc", *sys.argv[1:]]),
-            calibrations=calibrations,
-            tell=tell,
-        )
-    _conclude(found, save, strict, form, json)
+        return timing.measure(*names, options=settings, tell=tell, **how)
 
 
 def _conclude(found: timing.Bench, save: str, strict: bool, form: str, json: bool) -> None:
@@ -255,19 +255,9 @@ def calibrate(
     """
     from costcalc.api import timing
 
+    how = _way(device, dtype, layout, mode, threads, rules(precision, min_time, max_time, warmup))
     with measuring(len(timing.ANCHORS)) as tell:
-        found = timing.calibrate(
-            device=device,
-            dtype=dtype,
-            layout=layout,
-            mode=mode,
-            batch=batch,
-            threads=threads,
-            rules=rules(precision, min_time, max_time, warmup),
-            path=path,
-            command=shlex.join(["costcalc", *sys.argv[1:]]),
-            tell=tell,
-        )
+        found = timing.calibrate(batch=batch, path=path, tell=tell, **how)
     show(found.view(), form, json)
 
 
@@ -302,4 +292,6 @@ def limited(
     of: api.Costed | str, how: api.Options, latency: str, on: str, batch: int, dtype: str, mode: str
 ) -> tuple[timing.LatencyBudget, ...]:
     """The limit on latency of a command line, if there is one."""
+    if bool(latency) != bool(on):
+        raise CostcalcError("--latency and --on belong together, for example --latency 5ms --on h200")
     return (predicted([of], [how], on, batch, dtype, mode).within(latency),) if latency else ()
