@@ -7,7 +7,7 @@ every layer is used. :func:`wire` is the only way to make one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 
 from costcalc.errors import CostcalcError, Misfit, Place, Problem
@@ -31,7 +31,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A layer in its place: shapes without batch; ``training`` if inference leaves it out."""
+    """A layer in its place: shapes without batch; ``training`` if inference leaves it out.
+
+    ``place`` is where it was written, or the block that it comes from.
+    """
 
     name: str
     layer: Layer
@@ -39,16 +42,21 @@ class Node:
     input_shapes: tuple[Shape, ...]
     output_shape: Shape
     training: bool
+    place: Place | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A named block: its kind, the node or input that feeds it, and the node it gives on."""
+    """A named block: its kind, the node or input that feeds it, and the node it gives on.
+
+    ``place`` is where it was written.
+    """
 
     name: str
     kind: str
     source: str
     output: str
+    place: Place | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,10 @@ class Graph:
             if node.name == name:
                 return node
         raise KeyError(name)
+
+    def place_of(self, name: str) -> Place | None:
+        """Where a layer or block was written, None if that is not known; KeyError if there is none."""
+        return (self.groups[name] if name in self.groups else self.node(name)).place
 
 
 def wire(
@@ -142,7 +154,7 @@ def _shaped(
                 problems.append(Problem(f"{step.layer.kind}: {misfit}", step.name, step.place))
             continue
         shapes[step.name] = out
-        nodes.append(Node(step.name, step.layer, step.sources, ins, out, step.training))
+        nodes.append(Node(step.name, step.layer, step.sources, ins, out, step.training, step.place))
     return nodes, problems
 
 

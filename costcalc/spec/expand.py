@@ -253,7 +253,7 @@ class _Unfolding:
                 return None  # broken once is broken n times
             fed = (given,)
         if given is not None and sources is not None:
-            self.groups.append(Group(call.path, f"{call.kind} ×{call.repeat}", sources[0], given))
+            self.groups.append(Group(call.path, f"{call.kind} ×{call.repeat}", sources[0], given, call.place))
         return given
 
     def once(self, call: Call, path: str, sources: tuple[str, ...] | None, scope: Scope) -> str | None:
@@ -316,7 +316,7 @@ class _Unfolding:
         if block.output is not None:
             given = self.named(block.output, inner, block.layers, f"{path}.output")
         if given is not None and entry is not None:
-            self.groups.append(Group(path, call.kind, entry, given))
+            self.groups.append(Group(path, call.kind, entry, given, call.place))
         self.gives[path] = given
         return given
 

@@ -1,0 +1,1 @@
+"""Known changes that make a network cheaper, each computed on its graph."""

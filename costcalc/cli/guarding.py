@@ -1,0 +1,3 @@
+"""The commands that hold a repository to its budgets."""
+
+from __future__ import annotations

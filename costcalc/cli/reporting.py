@@ -1,0 +1,3 @@
+"""The command that writes reports."""
+
+from __future__ import annotations
