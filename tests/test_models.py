@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -338,3 +339,13 @@ def test_what_others_have_no_formula_for_is_no_disagreement() -> None:
     found = api.check(Both(), torch.zeros(2, 3))
     assert found.passed
     assert "AGREE: FlopCounterMode" in str(found)
+
+
+def test_a_failed_import_of_torchvision_leaves_nothing_in_the_way() -> None:
+    """`doctor` tries the plain import, which fails beside a torch of another index, and then counts."""
+    code = (
+        "from costcalc import cli, machine; machine.examine();"
+        "exit(cli.main(['show', 'torchvision:alexnet', '--json']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

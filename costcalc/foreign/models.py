@@ -102,6 +102,8 @@ def declare_operators() -> None:
     """
     if "torchvision" in sys.modules or _declared:
         return
+    for left in [name for name in sys.modules if name.startswith("torchvision.")]:
+        del sys.modules[left]  # by an import that failed, whose parts know no operators
     found = importlib.util.find_spec("torchvision")
     compiled = [*Path(found.origin).parent.glob("_C*")] if found and found.origin else []
     for path in compiled:
