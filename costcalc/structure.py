@@ -18,7 +18,7 @@ from costcalc.records import NOTHING, CostTable, Part, Row, Structure
 
 def layers(graph: Graph, table: CostTable) -> tuple[Part, ...]:
     """One part per layer."""
-    alive = _alive(graph)
+    alive = living(graph)
     pairs = zip(graph.nodes, table.rows, strict=True)
     return tuple(_part(node.name, node.layer.kind, (node.name,), [node], [row], alive) for node, row in pairs)
 
@@ -29,7 +29,7 @@ def blocks(graph: Graph, table: CostTable, depth: int | None = None) -> tuple[Pa
     Blocks are the first ``depth`` parts of the names; by default the first level that has more
     than one of them.
     """
-    alive = _alive(graph)
+    alive = living(graph)
     named = block_names(graph, depth)
     members: dict[str, list[tuple[Node, Row]]] = defaultdict(list)
     for node, row in zip(graph.nodes, table.rows, strict=True):
@@ -48,7 +48,7 @@ def block_names(graph: Graph, depth: int | None = None) -> dict[str, str]:
 
 def whole(graph: Graph, table: CostTable) -> Part:
     """The graph as one part."""
-    return _part(graph.name, "graph", graph.outputs, graph.nodes, table.rows, _alive(graph))
+    return _part(graph.name, "graph", graph.outputs, graph.nodes, table.rows, living(graph))
 
 
 def part(graph: Graph, table: CostTable, name: str) -> Part:
@@ -61,7 +61,7 @@ def part(graph: Graph, table: CostTable, name: str) -> Part:
     if not inside:
         raise KeyError(name)
     nodes, rows = [node for node, _ in inside], [row for _, row in inside]
-    return _part(name, *_group(graph, name, nodes[-1]), nodes, rows, _alive(graph))
+    return _part(name, *_group(graph, name, nodes[-1]), nodes, rows, living(graph))
 
 
 def _group(graph: Graph, name: str, last: Node) -> tuple[str, tuple[str, ...]]:
@@ -141,7 +141,7 @@ def _width(nodes: Sequence[Node], end: Node, axis: int, position: int) -> int:
     return max((last - first + 1 for first, last in wanted.values()), default=0)
 
 
-def _alive(graph: Graph) -> dict[str, int]:
+def living(graph: Graph) -> dict[str, int]:
     """Elements that must be alive while each node runs: buffers taken, given or still needed.
 
     A view shares its input's buffer; an in-place layer overwrites one that nobody needs later.

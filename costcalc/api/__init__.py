@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from costcalc import checks, conventions, formula, publications, spec
 from costcalc.api import subjects
+from costcalc.api.diffing import Diff, at, diff
+from costcalc.api.explaining import Explained, explained
 from costcalc.api.results import Costed, Costs, Counted, Result
 from costcalc.api.subjects import Options, costed, is_foreign
 from costcalc.api.verdicts import (
@@ -46,11 +48,14 @@ __all__ = [
     "Costs",
     "Counted",
     "Derivation",
+    "Diff",
+    "Explained",
     "ModelCheck",
     "Options",
     "Reconciled",
     "Reconciliation",
     "Result",
+    "at",
     "budget",
     "check",
     "claim",
@@ -61,6 +66,8 @@ __all__ = [
     "costs",
     "count",
     "count_training",
+    "diff",
+    "explained",
     "is_foreign",
     "judged",
     "limits",

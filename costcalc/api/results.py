@@ -237,11 +237,14 @@ class Counted(Costed):
         """Operators of unknown cost; where there are any, the MACs are a lower bound."""
         return self.attribution.uncounted
 
+    def unknown(self, allowed: Sequence[str]) -> list[Operator]:
+        """Operators of unknown cost that are not ``allowed``."""
+        known = {name if "::" in name else f"aten::{name}" for name in allowed}
+        return [found for found in self.uncounted if found.name not in known]
+
     def refuse_uncounted(self, allowed: Sequence[str]) -> None:
         """Raise :class:`CostcalcError` for an operator of unknown cost that is not ``allowed``."""
-        known = {name if "::" in name else f"aten::{name}" for name in allowed}
-        open_ = [found for found in self.uncounted if found.name not in known]
-        if open_:
+        if open_ := self.unknown(allowed):
             told = "; ".join(views.placed(found) for found in open_)
             options = " ".join(f"--allow-uncounted {found.name}" for found in open_)
             raise CostcalcError(

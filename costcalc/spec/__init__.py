@@ -44,17 +44,20 @@ _ARGUMENTS = (4, 16, 64)  # required fields of such a one; an identity shortcut 
 def load(name: str, overrides: Mapping[str, str | int] | None = None, training: bool = False) -> Graph:
     """The architecture that ``name`` means: a preset, a YAML file, ``-`` for standard input.
 
+    ``main:nets/tiny.yaml`` is a file at a revision of git; its graph is called as it was asked for.
     ``overrides`` set declared parameters and layers' fields (``{"classes": "10"}``) in YAML's
     notation, or as whole numbers; so does a suffix, ``naive@module=inception_4e``. ``training`` keeps
     the layers that exist only in training. Raises :class:`CostcalcError` with every independent error.
     """
     stem, given = _split(name)
     items = _items(_both(name, given, overrides))
-    blueprint = _resolve(catalogue.find(stem), items, ())
+    path = catalogue.find(stem)
+    blueprint = _resolve(path, items, ())
     if items or (training and not blueprint.training):
         blueprint = replace(blueprint, about=replace(blueprint.about, figures=(), changed=True))
     graph = expand.graph_of(blueprint, items, training)
-    return replace(graph, name=blueprint.name + name[len(stem) :])
+    called = stem if catalogue.version(path) else blueprint.name
+    return replace(graph, name=called + name[len(stem) :])
 
 
 def alone(kind: str, arguments: Mapping[str, int], shape: Sequence[int]) -> Graph:
@@ -222,7 +225,7 @@ def _resolve_base(
     beside = None if path == Path(catalogue.STDIN) else path
     try:
         found = catalogue.find(name, beside)
-        if not found.is_file():
+        if not found.is_file() and not catalogue.version(found):
             raise CostcalcError(f"{shortened(name)} is not a file")
     except CostcalcError as error:
         raise CostcalcError([item.problem(str(error), "base")]) from None

@@ -1,4 +1,4 @@
-"""Where specs lie: the shipped presets and blocks by name, the user's files by path."""
+"""Where specs lie: shipped presets and blocks by name, files by path, or by ``REVISION:PATH`` in git."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 
 from costcalc.errors import CostcalcError, Place, Problem, did_you_mean, shortened
+from costcalc.spec import revisions
+from costcalc.spec.revisions import Version
 from costcalc.spec.source import MAX_BYTES, Item, read
 
 _HERE = Path(__file__).resolve().parent.parent
@@ -36,8 +38,12 @@ def shipped_block(name: str) -> Item | None:
 def find(name: str, beside: Path | None = None) -> Path:
     """The file that a preset's name or a path (``-`` for standard input) means.
 
-    Paths are relative to the file ``beside`` if given. Raises :class:`CostcalcError`.
+    Paths are relative to the file ``beside`` if given, and at its revision if that has one. Raises
+    :class:`CostcalcError`.
     """
+    within = version(beside) if beside is not None else None
+    if within is not None and name not in presets():
+        return Path(str(within.beside(name)))
     path = Path(name) if beside is None else beside.parent / name
     if name == STDIN:
         return Path(STDIN)
@@ -51,7 +57,15 @@ def find(name: str, beside: Path | None = None) -> Path:
 
 def is_foreign(name: str) -> bool:
     """Whether a name is that of a model, ``torchvision:resnet50``, and not of a spec or file."""
-    return _FOREIGN.fullmatch(name.partition("@")[0]) is not None and not Path(name).exists()
+    called = name.partition("@")[0]
+    is_yaml = called.endswith((".yaml", ".yml"))  # at a revision: main:nets/tiny.yaml
+    return _FOREIGN.fullmatch(called) is not None and not is_yaml and not Path(name).exists()
+
+
+def version(path: Path) -> Version | None:
+    """The file at a revision that a path stands for, None for a file as it is; a file of that name wins."""
+    found = revisions.parsed(str(path))
+    return found if found and not exists(path) else None
 
 
 def exists(path: Path) -> bool:
@@ -64,9 +78,9 @@ def exists(path: Path) -> bool:
 
 def text_of(path: Path) -> str:
     """The text of a spec file; raises :class:`CostcalcError` if it cannot be read."""
-    data = b""
+    data, then = b"", version(path)
     try:
-        data = _stdin() if path == Path(STDIN) else _bytes(path)
+        data = revisions.content(then, MAX_BYTES + 1) if then else _read(path)
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
@@ -77,7 +91,9 @@ def text_of(path: Path) -> str:
         raise CostcalcError([Problem(f"cannot be read: {error}", shortened(str(path)))]) from None
 
 
-def _bytes(path: Path) -> bytes:
+def _read(path: Path) -> bytes:
+    if path == Path(STDIN):
+        return _stdin()
     with path.open("rb") as file:
         return file.read(MAX_BYTES + 1)
 
