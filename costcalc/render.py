@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ _STYLES: dict[Style, Callable[[Any], str]] = {
     "name": str,
     "group": str,
     "text": str,
+    "place": str,
     "shape": units.shape,
     "count": _count,
     "percent": units.percent,
@@ -73,14 +75,14 @@ def text(view: View) -> str:
 
 def markdown(view: View) -> str:
     """GitHub tables with right-aligned numbers."""
-    return _document(view, "pipe", lambda title: f"### {title}", _escaped, "\n\n")
+    return _document(view, "pipe", lambda title: f"### {title}", escaped, "\n\n")
 
 
 def _document(
     view: View, style: str, heading: Callable[[str], str], escape: Callable[[str], str], joint: str
 ) -> str:
     parts = [
-        part for grid in view.grids for part in (heading(escape(grid.title)), _tabulated(grid, style, escape))
+        part for grid in view.grids for part in (heading(escape(grid.title)), tabulated(grid, style, escape))
     ]
     notes = [
         line for note in view.notes for line in (wrap(note, NOTE_WIDTH) if style == "simple" else [note])
@@ -89,7 +91,8 @@ def _document(
     return "\n\n".join(parts) + "\n"
 
 
-def _tabulated(grid: Grid, style: str, escape: Callable[[str], str]) -> str:
+def tabulated(grid: Grid, style: str, escape: Callable[[str], str]) -> str:
+    """One grid as a plain table in a ``style`` of tabulate's, every text escaped."""
     from tabulate import tabulate
 
     return tabulate(
@@ -98,13 +101,13 @@ def _tabulated(grid: Grid, style: str, escape: Callable[[str], str]) -> str:
                 f"${shown}$"
                 if column.style == "latex" and style == "pipe"
                 else _joined(escape(shown), column, style)
-                for shown, column in zip(row, _columns(grid), strict=True)
+                for shown, column in zip(row, columns_shown(grid), strict=True)
             ]
-            for row in _lines(grid)
+            for row in rows_shown(grid)
         ],
-        headers=[escape(column.label) for column in _columns(grid)],
+        headers=[escape(column.label) for column in columns_shown(grid)],
         tablefmt=style,
-        colalign=["right" if column.style in RIGHT else "left" for column in _columns(grid)],
+        colalign=["right" if column.style in RIGHT else "left" for column in columns_shown(grid)],
         disable_numparse=True,
         preserve_whitespace=True,
     )
@@ -115,7 +118,7 @@ def _joined(shown: str, column: Column, style: str) -> str:
     return shown.replace(" ", "&nbsp;") if style == "pipe" and column.style in UNITS else shown
 
 
-def _lines(grid: Grid) -> list[list[str]]:
+def rows_shown(grid: Grid) -> list[list[str]]:
     """Rows and total as people read them; a leading group stands as a line of its own above its rows."""
     rows = [*grid.rows, *([grid.total] if grid.total else [])]
     lines = [[cell(value, column) for value, column in zip(row, grid.columns, strict=True)] for row in rows]
@@ -129,12 +132,12 @@ def _lines(grid: Grid) -> list[list[str]]:
     return grouped
 
 
-def _columns(grid: Grid) -> tuple[Column, ...]:
-    """The columns that :func:`_lines` fills."""
+def columns_shown(grid: Grid) -> tuple[Column, ...]:
+    """The columns that :func:`rows_shown` fills."""
     return grid.columns[1:] if grid.columns[0].style == "group" else grid.columns
 
 
-def _escaped(shown: str) -> str:
+def escaped(shown: str) -> str:
     """Markdown's and HTML's own characters made harmless; ``_`` within a word is harmless already."""
     for char, safe in (("\\", "\\\\"), ("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
         shown = shown.replace(char, safe)
@@ -154,7 +157,7 @@ def csv_(view: View) -> str:
         if index:
             out.write("\n")
         writer.writerow([column.key for column in grid.columns])
-        writer.writerows([_plain(value, "x") for value in row] for row in _filled(grid))
+        writer.writerows([_plain(value, "x") for value in row] for row in filled(grid))
     return out.getvalue()
 
 
@@ -168,7 +171,7 @@ def json_(view: View) -> str:
     """The envelope with schema, result, provenance and warnings; counts are integers."""
     result: dict[str, Any] = {key: _data(value) for key, value in view.facts.items()}
     for grid in view.grids:
-        rows = [_object(grid.columns, row) for row in _filled(grid)]
+        rows = [_object(grid.columns, row) for row in filled(grid)]
         total = _object(grid.columns, grid.total) if grid.total else None
         result[grid.key] = {"rows": rows, **({"total": total} if total else {})}
     result |= {"notes": list(view.notes), "summary": list(view.summary)}
@@ -191,8 +194,8 @@ def _dumped(data: Any) -> str:
     return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _filled(grid: Grid) -> list[tuple[Cell, ...]]:
-    """Rows for machines: a name left out because the row above has it is written again."""
+def filled(grid: Grid) -> list[tuple[Cell, ...]]:
+    """Rows by themselves: a name left out because the row above has it is written again."""
     rows: list[tuple[Cell, ...]] = []
     for row in grid.rows:
         repeated = row[0] == "" and rows
@@ -226,7 +229,7 @@ def rich(view: View, console: Console) -> str:
     with console.capture() as capture:
         for grid in view.grids:
             console.print(Text(grid.title, style="bold"))
-            lines, columns = _lines(grid), _columns(grid)
+            lines, columns = rows_shown(grid), columns_shown(grid)
             for chosen in _fitting(_widths(lines, columns), columns, console.width):
                 piece, named = [[line[i] for i in chosen] for line in lines], [columns[i] for i in chosen]
                 console.print(_table(piece, named, console.width, bool(grid.total)))
@@ -261,6 +264,26 @@ def _fitting(needed: Sequence[int], columns: Sequence[Column], width: int) -> li
     return tables
 
 
+def split(grid: Grid, width: int, gap: int) -> list[Grid]:
+    """The grid as few that are at most ``width`` characters wide, ``gap`` of them between columns.
+
+    Each begins with the names; a column wider than that stands alone beside them.
+    """
+    columns = columns_shown(grid)
+    groups = range(len(grid.columns) - len(columns))
+    needed = [wide + gap - GAPS[-1] for wide in _widths(rows_shown(grid), columns)]
+    tables = _fitting(needed, columns, width)
+    return [_chosen(grid, [*groups, *(len(groups) + index for index in table)]) for table in tables]
+
+
+def _chosen(grid: Grid, indexes: Sequence[int]) -> Grid:
+    """The grid with these columns only."""
+    columns = tuple(grid.columns[i] for i in indexes)
+    rows = tuple(tuple(row[i] for i in indexes) for row in grid.rows)
+    total = tuple(grid.total[i] for i in indexes) if grid.total else None
+    return replace(grid, columns=columns, rows=rows, total=total)
+
+
 def _table(lines: list[list[str]], columns: Sequence[Column], width: int, totalled: bool) -> Table:
     from rich import box
     from rich.table import Table
@@ -280,12 +303,19 @@ def _table(lines: list[list[str]], columns: Sequence[Column], width: int, totall
             no_wrap=column.style not in WRAPPED,
         )
     for line in lines:
-        table.add_row(*(Text(shown, style=_WORDS.get(shown, "")) for shown in line))
+        table.add_row(*(Text(shown, style=WORDS.get(shown, "")) for shown in line))
     return table
 
 
 # a colour beside the word; the word alone says it too
-_WORDS = {"within": "green", "exceeded": "red", "no": "red", "confirmed": "green", "missed": "yellow"}
+WORDS = {
+    "within": "green",
+    "exceeded": "red",
+    "no": "red",
+    "confirmed": "green",
+    "missed": "yellow",
+    "warned": "yellow",
+}
 
 
 FORMATS: dict[str, Callable[[View], str]] = {"text": text, "markdown": markdown, "csv": csv_, "json": json_}

@@ -1,3 +1,227 @@
 """The command that writes reports."""
 
 from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from costcalc import api, machine
+from costcalc.cli.options import (
+    By,
+    Calibrations,
+    Limited,
+    MaybeOn,
+    MostActivations,
+    MostAlive,
+    MostMacs,
+    MostParams,
+    Precise,
+    Sets,
+    Training,
+    Who,
+    divided,
+    options,
+    pairs,
+    reported,
+    words,
+)
+from costcalc.cli.output import progress, put, say
+from costcalc.errors import ENVIRONMENT, CostcalcError
+from costcalc.latency.files import replace
+
+if TYPE_CHECKING:
+    from costcalc.records import Limit
+    from costcalc.report.architecture import Made
+    from costcalc.report.document import Document
+
+FOUND = 1
+Reported = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[NAME...]",
+        help="presets, YAML files, models, or papers: paper-googlenet, paper-inception-v3",
+        autocompletion=reported,
+    ),
+]
+Output = Annotated[
+    str, typer.Option("-o", "--output", metavar="PLACE", help="a folder, or one file: NAME.md, NAME.html")
+]
+Written = Annotated[str, typer.Option("--format", "-f", metavar="FORMAT", help="markdown or html")]
+Samples = Annotated[int, typer.Option("--batch", metavar="N", min=1, help="samples in a pass, with --on")]
+Runs = Annotated[
+    list[str] | None,
+    typer.Option("--run", metavar="RUN", help="show what was measured, of a run file; may be repeated"),
+]
+Template = Annotated[str, typer.Option("--template", metavar="FILE", help="a jinja2 template of your own")]
+Force = Annotated[bool, typer.Option("--force", help="write over files that are not ours, too")]
+
+
+class Recorded(TyperCommand):
+    """A command that remembers how it was called, for the footer of what it writes."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.meta["command"] = shlex.join(["costcalc", ctx.info_name, *args])
+        return super().parse_args(ctx, args)
+
+
+def report(
+    context: typer.Context,
+    names: Reported = None,
+    output: Output = "",
+    form: Written = "",
+    sets: Sets = None,
+    training: Training = False,
+    by: Who = By.trace,
+    limit: MostMacs = None,
+    params: MostParams = None,
+    activations: MostActivations = None,
+    peak: MostAlive = None,
+    block: Limited = None,
+    on: MaybeOn = "",
+    batch: Samples = 1,
+    dtype: Precise = "fp32",
+    runs: Runs = None,
+    calibrations: Calibrations = None,
+    template: Template = "",
+    force: Force = False,
+) -> None:
+    """Reports for people: words, tables, charts, a diagram.
+
+    One page for each name, and a comparison of several architectures. Without -o one report goes to standard
+    output, charts left out. Exit 1 if a limit is exceeded.
+    """
+    from costcalc.report import making
+
+    names = _named(names)
+    place = _place(names, output, form, template)
+    limits = _limits(limit, params, activations, peak, block)
+    wanted = making.Wanted(limits, words(on), batch, dtype, runs or (), calibrations)
+    made = _made(context, names)
+    each = [options(own, training, by, None, 1, "fp32", None) for own in _settings(names, sets)]
+    with progress(f"reporting on {', '.join(names)}"):
+        found = making.reports(names, each, wanted, made)
+        texts = place.texts(found.documents, made)
+    _put(texts, force)
+    if not found.passed:
+        raise typer.Exit(FOUND)
+
+
+def _named(names: list[str] | None) -> list[str]:
+    if not names:
+        raise CostcalcError("name what to report on, for example: costcalc report googlenet -o reports")
+    return names
+
+
+def _made(context: typer.Context, names: Sequence[str]) -> Made:
+    """How the reports come about, with the versions of what counts and of where models come from."""
+    from costcalc.report.architecture import Made
+
+    is_model = any(map(api.is_foreign, names))
+    return Made(
+        context.meta["command"], machine.versions(machine.REPORTED + (machine.ZOOS if is_model else ()))
+    )
+
+
+def _settings(names: list[str], sets: list[str] | None) -> list[dict[str, str]]:
+    """To each name the settings it has; a paper has none."""
+    from costcalc.report import making, papers
+
+    own = [name for name in map(making.known, names) if name not in papers.names()]
+    if sets and not own:
+        raise CostcalcError("--set is of architectures; a paper has none")
+    settings = dict(zip(own, divided(own, sets), strict=True))
+    return [settings.get(name, {}) for name in names]
+
+
+def _limits(
+    macs: str | None, params: str | None, activations: str | None, peak: str | None, blocks: list[str] | None
+) -> Sequence[Limit]:
+    """The limits of a command line, which need not have any."""
+    given = (macs, params, activations, peak, pairs(blocks, "--block", "NAME=LIMIT"))
+    return api.limits(*given) if any(given) else ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where reports go, and in which form; ``output`` is empty for standard output."""
+
+    output: str
+    form: str
+    template: str | None
+    source: str
+
+    def texts(self, documents: tuple[Document, ...], made: Made) -> dict[str, str]:
+        """Every file with its text; the one on standard output has no name."""
+        from costcalc.report import writing
+
+        how = (self.template, self.source)
+        if not self.output:
+            return {"": writing.printed(documents, self.form, *how)}
+        return writing.files(self.entered(documents, made), self.form, self.output, *how)
+
+    def entered(self, documents: tuple[Document, ...], made: Made) -> tuple[Document, ...]:
+        """With the page that leads to them all, where several lie in a folder without one of its own."""
+        from costcalc.report import networks, writing
+
+        if self.form != "markdown" or len(documents) < 2 or writing.is_file(self.output):
+            return documents
+        entrance = Path(self.output) / networks.ENTRANCE
+        if _is_foreign(entrance):
+            say(f"costcalc: {entrance} is your own and stays as it is")
+            return documents
+        return (*documents, networks.index(documents, made))
+
+
+def _place(names: Sequence[str], output: str, form: str, template: str) -> _Place:
+    """Where to, checked before anything is counted."""
+    from costcalc.report import writing
+
+    chosen = writing.form(form, output)
+    writing.placeable(names, chosen, output)
+    return _Place(output, chosen, _read(template) if template else None, template)
+
+
+def _read(path: str) -> str:
+    """The text of a template; raises :class:`CostcalcError`."""
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
+        raise CostcalcError(f"--template {path}: {why}") from None
+
+
+def _is_foreign(place: Path) -> bool:
+    """Whether there is a file that we did not write."""
+    from costcalc.report import writing
+
+    try:
+        with place.open("rb") as file:
+            return not writing.is_ours(file.read(len(writing.MARK)).decode("utf-8", "replace"))
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise CostcalcError(f"{place}: {error.strerror}", ENVIRONMENT) from None
+
+
+def _put(texts: Mapping[str, str], force: bool) -> None:
+    """What has no name on standard output; else all files or, if one of them is not ours, none."""
+    if "" in texts:
+        put(texts[""])
+        return
+    places = {Path(name): text for name, text in texts.items()}
+    if alien := [str(place) for place in places if not force and _is_foreign(place)]:
+        remedy = "--force writes over it, or choose another place"
+        raise CostcalcError(f"{', '.join(alien)}: not written by costcalc; {remedy}")
+    for place, text in places.items():
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CostcalcError(f"{place.parent}: {error.strerror}", ENVIRONMENT) from None
+        replace(place, text)
+    put("".join(f"{place}\n" for place in places))

@@ -1,0 +1,59 @@
+// Every Mermaid block of every report, read by Mermaid itself: node tests/tools/mermaid.mjs [FOLDER…]
+// Installs mermaid and jsdom from npm into a temporary folder. Exit code 1 where a block is not read.
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+
+const PACKAGES = ["mermaid@11.17.2", "jsdom@26.1.0"];
+
+function pages(folder) {
+  return readdirSync(folder, { recursive: true }).filter((name) => name.endsWith(".md")).sort().map((name) => join(folder, name));
+}
+
+function blocks(page) {
+  return [...readFileSync(page, "utf8").matchAll(/^```mermaid\n([\s\S]*?)^```$/gm)].map((found) => found[1]);
+}
+
+async function parser(folder) {
+  execFileSync("npm", ["install", "--silent", "--no-audit", "--no-fund", "--prefix", folder, ...PACKAGES], { stdio: "inherit" });
+  const modules = join(folder, "node_modules");
+  const { JSDOM } = (await import(pathToFileURL(join(modules, "jsdom/lib/api.js")))).default;
+  const { window } = new JSDOM("<!doctype html><body></body>");
+  Object.assign(globalThis, { window, document: window.document, Element: window.Element });
+  return (await import(pathToFileURL(join(modules, "mermaid/dist/mermaid.core.mjs")))).default;
+}
+
+async function checked(mermaid, page) {
+  const found = blocks(page);
+  let wrong = 0;
+  for (const block of found) {
+    try {
+      const { diagramType } = await mermaid.parse(block);
+      if (!diagramType.startsWith("flowchart")) throw new Error(`a ${diagramType}, not a flowchart`);
+    } catch (error) {
+      wrong += 1;
+      console.log(`${page}: ${error.message}`);
+    }
+  }
+  return [found.length, wrong];
+}
+
+const folder = mkdtempSync(join(tmpdir(), "mermaid-"));
+try {
+  const mermaid = await parser(folder);
+  let total = 0;
+  let failed = 0;
+  console.log(`| page | flowcharts | read by ${PACKAGES[0]} |\n|---|---:|---:|`);
+  for (const page of (process.argv.length > 2 ? process.argv.slice(2) : ["reports"]).flatMap(pages)) {
+    const [count, wrong] = await checked(mermaid, page);
+    if (count) console.log(`| ${page} | ${count} | ${count - wrong} |`);
+    total += count;
+    failed += wrong;
+  }
+  console.log(`| all | ${total} | ${total - failed} |`);
+  process.exitCode = failed || !total ? 1 : 0;
+} finally {
+  rmSync(folder, { recursive: true });
+}
