@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import sys
 from collections.abc import Iterator
 
 REPORTED = ("costcalc", "torch", "fvcore")
@@ -30,8 +31,14 @@ def _required() -> tuple[str, ...]:
     """What the installed package asks for, extras left out."""
     from importlib import metadata
 
-    wanted = [line for line in metadata.requires("costcalc") or () if "extra ==" not in line]
+    wanted = [line for line in metadata.requires("costcalc") or () if _applies(line)]
     return ("costcalc", *sorted(re.split(r"[^A-Za-z0-9_.-]", line)[0] for line in wanted))
+
+
+def _applies(line: str) -> bool:
+    """Whether a requirement is not only of an extra, or of older versions of Python."""
+    older = re.search(r"python_version < ['\"]3\.(\d+)", line)
+    return "extra ==" not in line and (older is None or sys.version_info < (3, int(older[1])))
 
 
 def examine() -> tuple[list[tuple[str, str, str]], bool]:

@@ -300,6 +300,7 @@ Style = Literal[
     "group",
     "name",
     "text",
+    "place",
     "shape",
     "count",
     "percent",

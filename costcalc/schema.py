@@ -28,6 +28,7 @@ KINDS: dict[str, dict[str, tuple[str, ...]]] = {
     "show": {"parts": ("name", "kind", "output")},
     "compare": {"totals": ("metric", "values"), "blocks": ("block", "metric", "values")},
     "budget": {},
+    "diff": {"totals": ("metric", "old", "new", "difference", "percent")},
     "check": {
         "layers": (
             *("name", "output", "params", "macs", "reads", "writes", "other_ops"),
@@ -69,6 +70,7 @@ KINDS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
     },
     "calibrate": {"anchors": ("name", "measured_s", "roofline_s", "ratio")},
+    "guard": {},
     "validate": {
         "groups": (
             *("device", "dtype", "layout", "mode", "batch", "predictor", "rows", "mape", "median_ape"),
@@ -86,10 +88,24 @@ OPTIONAL: dict[str, dict[str, tuple[str, ...]]] = {
         "operators": ("operator", "times", "macs", "other_ops"),
     },
     "compare": {"predicted": ("device", "batch", "values")},
+    "diff": {
+        "blocks": ("name", "state", "macs", "params", "activations", "percent"),
+        "edits": ("name", "edits", "macs", "params", "activations"),
+    },
     "budget": {
         "limits": ("part", "metric", "limit", "actual", "headroom", "percent", "verdict"),
         "costliest": ("name", "kind", "share"),
         "latency": PREDICTED,
+        "why": ("part", "metric", "block", "kind", "count", "share", "cut"),
+        "changes": ("part", "metric", "sort", "change", "saving", "percent", "left", "verdict"),
+    },
+    "guard": {
+        "findings": ("level", "model", "part", "metric", "verdict", "by", "percent", "at", "limit_at"),
+        "limits": ("model", "part", "metric", "limit", "actual", "headroom", "percent", "verdict"),
+        "growth": ("model", "part", "metric", "base", "actual", "grown", "allowed", "verdict"),
+        "latency": ("model", *PREDICTED),
+        "why": ("model", "part", "metric", "block", "kind", "count", "share", "cut"),
+        "changes": ("model", "part", "metric", "sort", "change", "saving", "percent", "left", "verdict"),
     },
     "bench": {
         "blocks": ("configuration", "name", "seconds", "share", "macs", "flop_s", "bytes", "launches"),

@@ -23,6 +23,7 @@ Run = Callable[..., tuple[int, str, str]]
 Capture = pytest.CaptureFixture[str]
 
 MADE_UP = Path(__file__).parent / "data" / "made-up"  # runs that nobody measured; see made_up.py
+GUARDED = Path(__file__).parent / "data" / "guard"  # a repository of somebody's networks
 COMMANDS: dict[str, list[str]] = {
     "list": ["list"],
     "show": ["show", "googlenet", "--by", "formula"],
@@ -36,6 +37,12 @@ COMMANDS: dict[str, list[str]] = {
         *["budget", "googlenet-caffe", "--limit", "1.5G", "--params", "7M", "--activations", "9M"],
         *["--peak-activations", "1M", "--block", "inception_3a=130M", "--block", "linear:params=1M"],
     ],
+    "budget-why": [
+        *["budget", "googlenet-caffe", "--limit", "1.5G", "--params", "1M", "--block", "inception_3a=100M"],
+        *["--why", "--by", "formula"],
+    ],
+    "diff": ["diff", "googlenet-caffe", "googlenet"],
+    "diff-input": ["diff", "vgg16", "vgg16@input=3x192x192", "--by", "formula"],
     "check": ["check", "reduced"],
     "claims": ["claims", "--paper", "rethinking"],
     "claims-all": ["claims", "--why"],
@@ -74,9 +81,11 @@ COMMANDS: dict[str, list[str]] = {
     "bench-cpu": ["bench", "show", f"{MADE_UP}-cpu.json"],
     "bench-poor": ["bench", "show", f"{MADE_UP}-poor.json"],
     "bench_compare": ["bench", "compare", f"{MADE_UP}-gpu.json", f"{MADE_UP}-slower.json"],
+    "guard": ["guard", "--config", f"{GUARDED}/costcalc.toml", "--why"],
+    "guard-kept": ["guard", "--config", f"{GUARDED}/costcalc.toml", "reduced"],
     "validate": ["validate", f"{MADE_UP}-gpu.json", f"{MADE_UP}-slower.json"],
 }
-EXITS = {"budget-exceeded": 1, "budget-model": 1, "bench_compare": 1}
+EXITS = {"guard": 1, "budget-exceeded": 1, "budget-why": 1, "budget-model": 1, "bench_compare": 1}
 ENDINGS = {"text": "txt", "markdown": "md", "csv": "csv", "json": "json"}
 
 

@@ -6,6 +6,8 @@ import contextlib
 import io
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,6 +35,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the files that the README speaks of."""
     (spec,) = blocks("yaml")
     (tmp_path / "tiny-resnet.yaml").write_text(spec)
+    (tmp_path / "costcalc.toml").write_text("".join(blocks("toml")))
     (tmp_path / "broken.yaml").write_text(BROKEN)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -84,6 +87,15 @@ def test_the_python_example(request: pytest.FixtureRequest) -> None:
     assert len(code.strip().splitlines()) <= 12
 
 
+def test_the_example_of_a_test_passes(desk: Path) -> None:
+    (code,) = blocks("py")
+    (desk / "test_costs.py").write_text(f"import torch\n\n\n{code}")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "test_costs.py"], cwd=desk, capture_output=True, text=True
+    )
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
 @pytest.mark.usefixtures("desk")
 def test_the_example_spec_is_right() -> None:
     assert "AGREE" in ran("costcalc check tiny-resnet.yaml")
@@ -97,7 +109,8 @@ def test_the_example_spec_is_right() -> None:
     sorted({code for code in re.findall(r"`(costcalc [^`]+)`", README.read_text()) if "…" not in code}),
 )
 def test_commands_in_the_text_work(command: str) -> None:
-    assert cli.main(shlex.split(command)[1:]) == 0
+    finding = command.startswith("costcalc guard")  # the README's network is above one of its limits
+    assert cli.main(shlex.split(command)[1:]) in ((0, 1) if finding else (0,))
 
 
 def test_every_command_stands_in_the_readme() -> None:
@@ -114,21 +127,98 @@ def test_two_commands_do_all_the_set_up() -> None:
 
 REPORTS = dict(
     re.findall(
-        r"\[([\w.-]+\.md)\]\([\w.-]+\) \| `(costcalc [^`]+)`", (ROOT / "reports/README.md").read_text()
+        r"\[([\w.-]+\.(?:md|html))\]\([\w.-]+\) \| `(costcalc [^`]+)`",
+        (ROOT / "reports/README.md").read_text(),
     )
 )
+WRITING = sorted({command for command in REPORTS.values() if command.startswith("costcalc report ")})
+PAGES = sorted((ROOT / "reports").glob("*.md"))
 
 
 def test_every_report_is_listed() -> None:
-    assert {path.name for path in (ROOT / "reports").glob("*.md")} == {*REPORTS, "README.md"}
+    pages = {path.name for ending in ("md", "html") for path in (ROOT / "reports").glob(f"*.{ending}")}
+    assert pages == {*REPORTS, "README.md"}
 
 
-@pytest.mark.parametrize("name", REPORTS)
+@pytest.mark.parametrize("name", [name for name, command in REPORTS.items() if command not in WRITING])
 def test_reports_are_current(name: str, golden: Callable[[str, str], None]) -> None:
     golden(f"../reports/{name}", ran(REPORTS[name]))
 
 
-def test_links_resolve() -> None:
-    for page in [README, *(ROOT / "reports").glob("*.md")]:
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder like that of the repository, with the reports' entrance and runs and nothing else."""
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports/README.md").write_text((ROOT / "reports/README.md").read_text())
+    (tmp_path / "reports/runs").symlink_to(ROOT / "reports/runs")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "reports"
+
+
+def versionless(text: str) -> str:
+    return re.sub(r"\b(costcalc|torch|fvcore) [0-9][\w.+]*(?= ·|\s*$|<)", r"\1 …", text, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", WRITING)
+def test_written_reports_are_current(command: str, folder: Path, request: pytest.FixtureRequest) -> None:
+    """Every file that the command writes, charts included, and each page that is said to come of it."""
+    told = ran(command).splitlines()
+    written = {line.removeprefix("reports/") for line in told if line.startswith("reports/")}
+    assert {name for name, its in REPORTS.items() if its == command} == {
+        name for name in written if not name.endswith(".svg")
+    }
+    for name in sorted(written):
+        committed = ROOT / "reports" / name
+        found = (folder / name).read_text()
+        if request.config.getoption("--update-golden"):
+            committed.parent.mkdir(exist_ok=True)
+            committed.write_text(found)
+        assert versionless(found) == versionless(committed.read_text()), name
+
+
+def test_every_chart_is_shown() -> None:
+    """None is left behind by a page that no longer shows it."""
+    shown = {name for page in PAGES for name in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", page.read_text())}
+    assert shown == {f"charts/{path.name}" for path in (ROOT / "reports").rglob("*.svg")}
+
+
+def test_links_and_images_resolve() -> None:
+    for page in [README, *PAGES]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def tables(text: str) -> list[list[list[str]]]:
+    """The cells of every table of a page, headers first."""
+    found = re.findall(r"(?:^\|.*\|\n)+", text, re.MULTILINE)
+    return [
+        [[cell.strip() for cell in line[1:-2].split(" |")] for line in table.splitlines(True)]
+        for table in found
+    ]
+
+
+def totalled(text: str) -> list[list[list[str]]]:
+    """The tables whose last row is their total."""
+    return [rows for rows in tables(text) if [row[0] for row in rows if row[0] == "total"] == [rows[-1][0]]]
+
+
+TOTALLED = [page for page in PAGES if totalled(page.read_text())]
+
+
+@pytest.mark.parametrize("page", TOTALLED, ids=lambda page: page.name)
+def test_columns_sum_to_the_totals(page: Path) -> None:
+    checked = 0
+    for headers, _, *rows in totalled(page.read_text()):
+        for index, header in enumerate(headers):
+            cells = [row[index].replace(",", "") for row in rows]
+            if header != "output" and all(map(str.isdigit, cells)):
+                *numbers, total = map(int, cells)
+                assert sum(numbers) == total, header
+                checked += 1
+    assert checked > 1
+
+
+def test_some_reports_have_totals() -> None:
+    assert {f"{name}.md" for name in ("googlenet", "vgg16", "resnet50", "paper-googlenet")} <= {
+        page.name for page in TOTALLED
+    }

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from functools import reduce
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from costcalc import api, formula, layers, machine, schema, spec, views
-from costcalc.cli import timing
+from costcalc.cli import differing, guarding, reporting, timing
 from costcalc.cli.options import (
     AUTO,
     Batch,
@@ -28,6 +28,10 @@ from costcalc.cli.options import (
     Longest,
     MaybeOn,
     Metrics,
+    MostActivations,
+    MostAlive,
+    MostMacs,
+    MostParams,
     RunThem,
     Sets,
     Source,
@@ -47,6 +51,10 @@ from costcalc.cli.options import (
 from costcalc.cli.output import Run, progress, put
 from costcalc.cli.output import show as show_
 from costcalc.errors import ENVIRONMENT, CostcalcError
+from costcalc.records import View
+
+if TYPE_CHECKING:
+    from costcalc.api.timing import LatencyBudget
 
 FOUND = 1
 SHORT = {"help_option_names": ["-h", "--help"]}
@@ -169,10 +177,7 @@ def compare(
     _agreement(costs)
 
 
-MostMacs = Annotated[str | None, typer.Option("--limit", metavar="N", help="most MACs, as 1.5e9 or 1.5G")]
-MostParams = Annotated[str | None, typer.Option("--params", metavar="N", help="most parameters")]
-MostActivations = Annotated[str | None, typer.Option("--activations", metavar="N", help="most activations")]
-MostAlive = Annotated[str | None, typer.Option("--peak-activations", metavar="N", help="most alive at once")]
+Why = Annotated[bool, typer.Option("--why", help="what is behind an overshoot, and known changes that help")]
 
 
 @app.command(rich_help_panel=JUDGE)
@@ -196,6 +201,7 @@ def budget(
     latency: Longest = "",
     on: MaybeOn = "",
     mode: How = "eager",
+    why: Why = False,
     form: Form = AUTO,
     json: Json = False,
 ) -> None:
@@ -212,10 +218,9 @@ def budget(
         costs = [api.costed(name, how)] if limits else []
         timed = timing.limited(costs[0] if costs else name, how, latency, on, batch, dtype, mode)
         found = [api.judged(each, limits, allow_uncounted or ()) for each in costs]
-    show_(reduce(views.joined, [each.view() for each in (*found, *timed)]), form, json, by)
+    show_(_joined(found, timed, why), form, json, by)
     _agreement(costs)
-    _exit(all(found) and all(each.passed or not each.decided for each in timed))
-    _decided(all(each.decided for each in timed))
+    _verdict(found, timed)
 
 
 @app.command(rich_help_panel=JUDGE)
@@ -324,6 +329,9 @@ def formula_(
     show_(found.view(), form, json, By.formula)
 
 
+app.command(rich_help_panel=BUILD)(differing.diff)
+app.command(cls=reporting.Recorded, rich_help_panel=BUILD)(reporting.report)
+app.add_typer(guarding.app, name="guard", rich_help_panel=JUDGE)
 app.add_typer(timing.app, name="bench", rich_help_panel=TIME)
 app.command(rich_help_panel=TIME)(timing.predict)
 app.command(rich_help_panel=TIME)(timing.calibrate)
@@ -358,15 +366,22 @@ def doctor(form: Form = AUTO, json: Json = False) -> None:
         raise typer.Exit(3)
 
 
+def _verdict(found: Sequence[api.Budget], timed: Sequence[LatencyBudget]) -> None:
+    """Exit 1 where a limit is exceeded, else 3 where a prediction is no verdict."""
+    _exit(all(found) and all(each.passed or not each.decided for each in timed))
+    if not all(each.decided for each in timed):
+        raise typer.Exit(ENVIRONMENT)
+
+
+def _joined(found: Sequence[api.Budget], timed: Sequence[LatencyBudget], why: bool) -> View:
+    """All verdicts in one view, with the reasons for those on counts that are exceeded if wanted."""
+    counted = [api.explained(each).beside(each.view()) if why else each.view() for each in found]
+    return reduce(views.joined, [*counted, *(each.view() for each in timed)])
+
+
 def _agreement(found: Sequence[api.Costed]) -> None:
     """Exit 1 where trace and closed form differ; the view's notes say where."""
     _exit(not any(isinstance(cost, api.Costs) and cost.disagreements for cost in found))
-
-
-def _decided(is_decided: bool) -> None:
-    """Exit 3 where a prediction is no verdict."""
-    if not is_decided:
-        raise typer.Exit(ENVIRONMENT)
 
 
 def _exit(passed: bool) -> None:

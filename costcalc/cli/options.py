@@ -40,6 +40,13 @@ def _presets(incomplete: str) -> list[str]:
     return [name for name in spec.presets() if name.startswith(incomplete)]
 
 
+def reported(incomplete: str) -> list[str]:
+    """Names that reports can be written of: presets, and papers."""
+    from costcalc.report import papers
+
+    return [name for name in (*spec.presets(), *papers.names()) if name.startswith(incomplete)]
+
+
 Spec = Annotated[
     str,
     typer.Argument(
@@ -72,6 +79,10 @@ Metrics = Annotated[
     str, typer.Option("--metrics", metavar="KEY,KEY", help=f"columns, of: {', '.join(views.METRICS)}")
 ]
 Source = Annotated[bool, typer.Option("--spec", help="print the YAML itself, to start one's own from")]
+MostMacs = Annotated[str | None, typer.Option("--limit", metavar="N", help="most MACs, as 1.5e9 or 1.5G")]
+MostParams = Annotated[str | None, typer.Option("--params", metavar="N", help="most parameters")]
+MostActivations = Annotated[str | None, typer.Option("--activations", metavar="N", help="most activations")]
+MostAlive = Annotated[str | None, typer.Option("--peak-activations", metavar="N", help="most alive at once")]
 Limited = Annotated[
     list[str] | None,
     typer.Option("--block", metavar="NAME[:METRIC]=N", help="limit on one block, on MACs unless METRIC"),

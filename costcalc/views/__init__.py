@@ -5,6 +5,8 @@ from __future__ import annotations
 from costcalc.views.claiming import claim, claims
 from costcalc.views.comparing import compare
 from costcalc.views.costs import presets, show
+from costcalc.views.diffing import diff
+from costcalc.views.explaining import why
 from costcalc.views.formulas import formulas
 from costcalc.views.helping import doctor, kinds
 from costcalc.views.judging import budget, check, counted, joined
@@ -21,6 +23,7 @@ __all__ = [
     "claims",
     "compare",
     "counted",
+    "diff",
     "doctor",
     "formulas",
     "joined",
@@ -32,5 +35,6 @@ __all__ = [
     "presets",
     "reconciled",
     "show",
+    "why",
     "with_operators",
 ]
