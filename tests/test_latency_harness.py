@@ -216,6 +216,9 @@ def test_a_cap_on_power_is_kept() -> None:
         (("SwThermal",), 1980, True),
         (("HwThermal",), 1980, True),
         (("SwPowerCap", "HwPowerBrake"), 1980, True),
+        (("SwPowerCap",), 1170, False),  # an H100 at its 700 W
+        (("SwPowerCap", "HwThermal"), 1170, True),
+        (("other",), 1170, True),
         ((), 1485, False),  # exactly 75 % of the default
         ((), 1484, True),
         ((), None, False),

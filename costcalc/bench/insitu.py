@@ -9,7 +9,7 @@ from torch import nn
 
 from costcalc.bench import capturing
 from costcalc.bench.marks import Boundaries, Timeline, hooked, marked, samples
-from costcalc.latency.harness import Clock
+from costcalc.latency.harness import DIGITS, Clock
 from costcalc.latency.runs import Blocks
 
 FUSED = "the compiler fuses operators across blocks"
@@ -107,4 +107,4 @@ def _recording(made: Callable[[], Any]) -> Callable[[], Any]:
 
 def _between(start: Any, end: Any) -> float:
     """CUDA tells milliseconds."""
-    return float(start.elapsed_time(end)) / 1e3
+    return round(float(start.elapsed_time(end)) / 1e3, DIGITS)

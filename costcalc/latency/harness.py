@@ -23,8 +23,10 @@ FEWEST_WARMUP_ROUNDS = 10  # that fit under the cap
 PAUSE, GROWTH, MOST_RETRIES = 0.05, 0.5, 10  # seconds before a retry; by how much it grows at most
 SLOW_CLOCK = 0.75  # of the default clock, as in nvbench
 THROTTLING = frozenset({"HwSlowdown", "SwThermal", "HwThermal", "HwPowerBrake"})
+POWER_CAP = "SwPowerCap"
 BLOCK_PASSES, FEWEST_BLOCK_PASSES = 64, 3
 LONGEST = 300  # characters of an exception's message
+DIGITS = 9  # of a GPU's seconds that are kept: events resolve 500 ns
 
 
 class Clock(Protocol):
@@ -108,13 +110,14 @@ def measure(
 def throttled(telemetry: Telemetry | None) -> bool:
     """Whether a GPU was slowed down by heat or its supply: such a round tells of the cooling.
 
-    A cap on power is none of these: it is how a loaded card always runs.
+    A cap on power is none of these: it is how a loaded card always runs, and takes an H100 that multiplies
+    large matrices in fp16 down to 60 % of its default clock.
     """
     if telemetry is None:
         return False
     now, default = telemetry.sm_mhz, telemetry.default_sm_mhz
     slow = now is not None and default is not None and now < SLOW_CLOCK * default
-    return slow or not THROTTLING.isdisjoint(telemetry.reasons)
+    return (slow and POWER_CAP not in telemetry.reasons) or not THROTTLING.isdisjoint(telemetry.reasons)
 
 
 def warmup_cap(rules: Rules) -> float:
