@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from costcalc.bench import resident
-from costcalc.latency.harness import Clock
+from costcalc.latency.harness import DIGITS, Clock
 from costcalc.latency.runs import Blocks, Memory, Round, Telemetry
 
 Run = Callable[[], object]  # one pass
@@ -106,26 +106,27 @@ class Cuda:
     def round(self, samples: int, calls: int) -> Round:
         """So many samples of so many passes each, all enqueued before the one wait.
 
-        The host's time is that of the first sample: it finds the queue empty. Once about a thousand
-        kernels wait, the driver lets the host wait too, and its time would be the GPU's.
+        The passes before them are the host's: they find the queue empty. Once about a thousand kernels
+        wait, the driver lets the host wait too, and its time would be the GPU's. They are no sample, for
+        in them the GPU waits for the host.
         """
         pairs = self._prepared(samples)
         self._cuda.synchronize()
-        began = enqueued = self._clock.now()
-        for index, (start, end) in enumerate(pairs):
+        began = self._clock.now()
+        for _ in range(calls):
+            self._run()
+        enqueued = self._clock.now()
+        for start, end in pairs:
             start.record()
             for _ in range(calls):
                 self._run()
             end.record()
-            if index == 0:
-                enqueued = self._clock.now()
         self._cuda.synchronize()
         ended = self._clock.now()
-        passes = samples * calls
         return Round(
-            gpu_s=tuple(max(1e-9, start.elapsed_time(end) / 1e3) / calls for start, end in pairs),
-            wall_s=((ended - began) / passes,),
-            enqueue_s=(enqueued - began) / calls,
+            gpu_s=tuple(_told(start.elapsed_time(end) / 1e3 / calls) for start, end in pairs),
+            wall_s=(_told((ended - began) / (samples + 1) / calls),),
+            enqueue_s=_told((enqueued - began) / calls),
             calls=calls,
         )
 
@@ -144,7 +145,7 @@ class Cuda:
         began = self._clock.now()
         self._run()
         self._cuda.synchronize()
-        return self._clock.now() - began
+        return _told(self._clock.now() - began)
 
     def telemetry(self) -> Telemetry | None:
         """What the driver says now."""
@@ -157,6 +158,11 @@ class Cuda:
     def memory(self) -> Memory:
         """The most that torch's allocator had in use during one pass, weights and all."""
         return self._peak or peak(self._cuda, self._run, self._weights)
+
+
+def _told(seconds: float) -> float:
+    """A time as it is kept; never nothing."""
+    return max(1e-9, round(seconds, DIGITS))
 
 
 def peak(cuda: Any, run: Run, weights: int) -> Memory:
