@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -315,6 +316,23 @@ def test_a_cpu_is_probed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 0 < found.launch_s < 1e-3
     assert found.copy_bytes_s > 1e7
     assert found.dense_flop_s > 1e7
+
+
+def test_starting_the_kernels_of_a_graph_takes_the_device_not_the_host(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gpu, captured = Gpu(), []
+
+    def capture(_: object, run: Callable[[], object]) -> SimpleNamespace:
+        captured.append(run)
+        return SimpleNamespace(replay=lambda: gpu.sleep(2e-6 * worker.probing.LAUNCHES))
+
+    monkeypatch.setattr(worker.probing.capturing, "capture", capture)
+    how = cpu().model_copy(update={"mode": "graph"})
+    assert worker.probing._launch(how, gpu) == pytest.approx(2e-6)
+    assert len(captured) == 1
+    assert worker.probing._launch(cpu(), gpu) == 0  # the host's own clock stood still
+    assert len(captured) == 1
 
 
 def test_what_is_slow_to_probe_is_not_repeated_for_long() -> None:

@@ -20,8 +20,9 @@ from costcalc.spec.catalogue import is_foreign
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What a device does at its best: host seconds to launch a tiny operator, bytes copied (read and written)
-    and FLOP of matrix products a second; on the device and in the surroundings named.
+    """What a device does at its best: seconds to start a tiny operator (of the host; of the device in a
+    CUDA graph), bytes copied (read and written) and FLOP of matrix products a second; on the device and
+    in the surroundings named.
     """
 
     launch_s: float

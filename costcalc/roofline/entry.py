@@ -39,9 +39,9 @@ class Anchor(Record):
 class Calibration(Record):
     """What was measured on one device in one way of running.
 
-    ``on`` is the device as torch calls it, cpu or cuda:0. ``launch_s`` is what the host takes to start one
-    small kernel; ``copy_bytes_s`` and ``dense_flop_s`` are the rates of a large copy (what it reads and
-    what it writes) and of a large product of matrices or convolution.
+    ``on`` is the device as torch calls it, cpu or cuda:0. ``launch_s`` is what starting the smallest kernel
+    takes: of the host, or of the device in a CUDA graph. ``copy_bytes_s`` and ``dense_flop_s`` are the rates
+    of a large copy (what it reads and what it writes) and of a large product of matrices or convolution.
     """
 
     device_name: str

@@ -150,11 +150,11 @@ class Bounds:
 
 
 def bounds(work: Sequence[Work], device: Device, dtype: Dtype, mode: Mode, launch_s: float) -> Bounds:
-    """The bounds of one pass, if the host takes ``launch_s`` to start a kernel."""
+    """The bounds of one pass, if starting a kernel takes ``launch_s``: of the host, or of the graph."""
     launches = sum(each.launches for each in kernels(work, mode))
     return Bounds(
         roofline=sum(each.seconds for each in timed(work, device, dtype, mode)),
-        starting=launches * (NODE_S if mode == "graph" else launch_s),
+        starting=launches * launch_s,
         launches=launches,
         adds=mode == "graph" or device.key == CPU,
     )
@@ -164,7 +164,8 @@ def predicted(
     work: Sequence[Work], device: Device, dtype: Dtype, mode: Mode, calibration: Calibration | None = None
 ) -> Prediction:
     """How long one pass takes, with the range to expect. Raises :class:`CostcalcError` as :func:`timed`."""
-    kappa, launch_s = (calibration.kappa, calibration.launch_s) if calibration else (KAPPA[mode], LAUNCH_S)
+    assumed_s = NODE_S if mode == "graph" else LAUNCH_S
+    kappa, launch_s = (calibration.kappa, calibration.launch_s) if calibration else (KAPPA[mode], assumed_s)
     found = bounds(work, device, dtype, mode, launch_s)
     on_device = kappa * found.roofline
     assumed = _assumed(mode, calibration)
@@ -216,12 +217,12 @@ def _band(calibration: Calibration | None) -> tuple[float, float]:
 
 def _assumed(mode: Mode, calibration: Calibration | None) -> tuple[str, ...]:
     """The figures that a prediction rests on and that were not measured on its device."""
-    found = [] if calibration else [f"{KAPPA[mode]:g} times the roofline, as GPUs reach in the median"]
+    if calibration:
+        return ()
+    factor = f"{KAPPA[mode]:g} times the roofline, as GPUs reach in the median"
     if mode == "graph":
-        found.append(f"{NODE_S * 1e6:g} µs for each kernel of the graph")
-    elif not calibration:
-        found.append(f"{LAUNCH_S * 1e6:g} µs of the host for each kernel")
-    return tuple(found)
+        return factor, f"{NODE_S * 1e6:g} µs for each kernel of the graph"
+    return factor, f"{LAUNCH_S * 1e6:g} µs of the host for each kernel"
 
 
 def by_block(found: Iterable[Timed]) -> dict[str, float]:
