@@ -55,7 +55,9 @@ Processes = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", help="of random weights and inputs")]
-Save = Annotated[str, typer.Option("--save", metavar="FILE", help="write all samples into a run file")]
+Save = Annotated[
+    str, typer.Option("--save", metavar="FILE", help="write all samples into a run file (.json, .json.gz)")
+]
 Strict = Annotated[bool, typer.Option("--strict", help="exit 4 where a measurement is not to be trusted")]
 ByBlock = Annotated[bool, typer.Option("--blocks/--no-blocks", help="every block, or the whole alone")]
 Saved = Annotated[str, typer.Argument(metavar="RUN", help="a run file, as --save writes it")]

@@ -238,8 +238,7 @@ def schema() -> dict[str, Any]:
 def read(path: str) -> Run:
     """The run in a file; raises :class:`CostcalcError` for what is none."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
-        found = json.loads(text)
+        found = json.loads(files.read(Path(path)))
     except OSError as error:
         raise CostcalcError(f"{path}: cannot be read: {error.strerror}") from None
     except (UnicodeDecodeError, ValueError) as error:
