@@ -100,6 +100,41 @@ def test_a_run_file_keeps_everything_and_its_schema(name: str, tmp_path: Path) -
     assert runs.read(str(path)).identity() == run.identity()
 
 
+def test_a_run_file_is_compressed_where_its_name_says_so(call: Call, tmp_path: Path) -> None:
+    plain, small = tmp_path / "run.json", tmp_path / "run.json.gz"
+    for path in (plain, small, small):  # the same twice, to the byte
+        before = small.read_bytes() if small.exists() else None
+        runs.write(RUNS["gpu"](), str(path))
+    assert small.read_bytes() == before
+    assert 5 * small.stat().st_size < plain.stat().st_size
+    assert runs.read(str(small)) == runs.read(str(plain))
+    for broken in (plain.read_bytes(), small.read_bytes()[:-20], small.read_bytes()[:20] + b"?" * 999):
+        small.write_bytes(broken)
+        code, out, err = call("bench", "show", str(small))
+        assert (code, out) == (2, "")
+        assert "not compressed as its name says" in err
+
+
+def test_what_marks_take_and_what_beats_the_roofline_is_said(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shown(seconds: float) -> str:
+        run = made_up.run(("googlenet",), processes=1, batches=(64,))
+        (each,) = run.measurements
+        (process,) = each.processes
+        assert process.blocks is not None
+        times = {**process.blocks.seconds, "dropout": (1.25e-6,), "conv2": (seconds,)}
+        blocks = process.blocks.model_copy(update={"seconds": times})
+        process = process.model_copy(update={"blocks": blocks})
+        each = each.model_copy(update={"processes": (process,)})
+        replaced(monkeypatch, run.model_copy(update={"measurements": (each,)}))
+        return " ".join(call("bench", "googlenet")[1].split())
+
+    assert "A mark between blocks takes time itself, 1.250 µs" in shown(1.5e-3)
+    assert "Above 100 % of the roofline" not in shown(1.5e-3)
+    assert "Above 100 % of the roofline: convolutions by FFT" in shown(0.5e-3)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -423,9 +458,9 @@ def test_no_order_rests_on_an_assumed_time_of_the_host(call: Call) -> None:
     assert {slow.prediction.bound, slow.prediction.orders} == {"host", False}
     _, out, _ = call("compare", "googlenet", "vgg16", "--on", "h200", "--by", "formula")
     assert "TOO CLOSE TO CALL on h200 at batch 1" in out
-    assert "have not been validated" in out
+    assert "too small to fill a GPU" in out
     _, out, _ = call("budget", "googlenet", "--latency", "9s", "--on", "h200")
-    assert "have not been validated" in out
+    assert "too small to fill a GPU" in out
     # the range of such a prediction is that of the assumption
     assert slow.prediction.high == pytest.approx(3 * slow.prediction.host_s)
     assert slow.prediction.low == pytest.approx(

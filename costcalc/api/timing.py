@@ -97,7 +97,9 @@ def _above(measurement: runs.Measurement, device: devices.Device | None, run: Ru
         return ()
     known = device.key in devices.DEVICES
     what = "the device can be" if known else "its best when that was measured"
-    remedy = "check the MACs: folded or re-parameterised layers, sparsity" if known else "calibrate again"
+    remedy = (
+        "check the MACs: folded or re-parameterised layers, sparsity, FFT" if known else "calibrate again"
+    )
     message = f"{found.roofline:.0%} of the roofline, faster than {what}"
     return (Doubt("above_roofline", message, remedy, serious=known),)
 

@@ -77,11 +77,12 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """Every row, what they amount to by group, and what was left out, with why."""
+    """Every row, what they amount to by group, what was left out, with why, and the runs."""
 
     rows: tuple[Compared, ...]
     groups: tuple[Group, ...]
     skipped: tuple[str, ...]
+    runs: tuple[Run, ...]
 
     @property
     def worst(self) -> tuple[Compared, ...]:
@@ -108,7 +109,7 @@ def validated(runs: Sequence[Run], entries: Sequence[Calibration]) -> Validation
     if not rows:
         why = "; ".join(dict.fromkeys(skipped)) or "there is no measurement"
         raise CostcalcError(f"nothing to validate: {why}", ENVIRONMENT)
-    return Validation(tuple(rows), tuple(_groups(rows)), tuple(dict.fromkeys(skipped)))
+    return Validation(tuple(rows), tuple(_groups(rows)), tuple(dict.fromkeys(skipped)), tuple(runs))
 
 
 def _target(run: Run, entries: Sequence[Calibration]) -> tuple[Device | None, Calibration | None]:

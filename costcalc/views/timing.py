@@ -29,9 +29,13 @@ CPU = (
 )
 INTERVAL = (
     "±: half of the 95 % interval, of the medians of processes where there are five or more, else of the "
-    "medians of rounds, which bear no claim."
+    "medians of the rounds of one process, which bear no claim."
 )
-INTERVAL += "rounds of one process, which bear no claim."
+
+FASTER = (
+    "Above 100 % of the roofline: convolutions by FFT or Winograd multiply less than their MACs say, and "
+    "grouped ones may run on the matrix units, which the roofline does not count on."
+)
 
 
 def bench(
@@ -52,7 +56,7 @@ def bench(
         _doubted(each, doubt) for each, found in zip(run.measurements, doubts, strict=True) for doubt in found
     ]
     ranking = (RATIO, *_caveats(judgement)) if judgement and judgement.pairs else ()
-    notes = (_measured_on(run), *_explained(run, device, timed), *ranking, OF_BATCH, CONVENTION, *told)
+    notes = (measured_on(run), *_explained(run, device, timed), *ranking, OF_BATCH, CONVENTION, *told)
     lines = (
         *(_concluded(run, each) for each in run.measurements),
         *(_judged(judgement) if judgement else ()),
@@ -338,7 +342,8 @@ def _concluded(run: Run, measurement: Measurement) -> str:
     )
 
 
-def _measured_on(run: Run) -> str:
+def measured_on(run: Run) -> str:
+    """Where and when a run was measured, in a sentence."""
     where, how = run.environment, run.settings
     threads = f", {how.threads} thread{'s' if how.threads > 1 else ''}, pinned" if not _is_gpu(run) else ""
     cuda = "".join(
@@ -352,6 +357,30 @@ def _measured_on(run: Run) -> str:
     )
 
 
+def _marks(run: Run, timed: Sequence[Measurement]) -> list[str]:
+    """What a mark takes itself, seen where a block starts no kernel: it is in the time of every block."""
+    found = [
+        part.seconds
+        for each in timed
+        for part in achieved.blocks(each, None, run.settings.dtype, run.settings.mode)
+        if not part.launches and part.seconds
+    ]
+    if not found:
+        return []
+    least = units.seconds(min(found))
+    return [
+        f"A mark between blocks takes time itself, {least} where a block starts no kernel, and keeps the "
+        "next kernel from starting early."
+    ]
+
+
+def _faster(run: Run, device: Device | None, timed: Sequence[Measurement]) -> list[str]:
+    """Why a block may take less than its roofline."""
+    how = run.settings
+    parts = [part for each in timed for part in achieved.blocks(each, device, how.dtype, how.mode)]
+    return [FASTER] if any((part.roofline or 0) > 1 for part in parts) else []
+
+
 def _explained(run: Run, device: Device | None, timed: Sequence[Measurement]) -> list[str]:
     """What the columns mean, as far as they are there."""
     notes = [GPU if _is_gpu(run) else CPU, INTERVAL]
@@ -359,6 +388,7 @@ def _explained(run: Run, device: Device | None, timed: Sequence[Measurement]) ->
         notes.append(f"Roofline: {device.name}, {device.source}.")
     methods = {found.method for each in timed if (found := attributed(each)) and found.method}
     notes += [f"Blocks: by {' and '.join(sorted(methods))}, in passes of their own."] if methods else []
+    notes += [*_marks(run, timed), *_faster(run, device, timed)] if _is_gpu(run) else []
     for each in run.measurements:
         reasons = {p.blocks.reason for p in each.processes if p.blocks and p.blocks.reason}
         notes += [f"{_named(each)}: no time per block: {reason}." for reason in sorted(reasons)]
