@@ -13,7 +13,7 @@ from costcalc import bench
 from costcalc.bench.building import source
 from costcalc.bench.configured import configured
 from costcalc.latency import summary, verdicts
-from costcalc.latency.runs import Measurement, Rules, Run, Settings
+from costcalc.latency.runs import Dtype, Measurement, Mode, Rules, Run, Settings
 from costcalc.roofline import achieved, devices
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -122,3 +122,44 @@ def test_the_same_against_itself_is_not_slower() -> None:
 def test_the_host_is_timed_apart() -> None:
     found = only(ran(batch=64))
     assert median(each.enqueue_s or 0 for each in found.processes[0].rounds) < middle(found, "wall")
+
+
+def test_no_sample_waits_for_the_host_where_the_gpu_is_busy() -> None:
+    (process,) = only(ran(batch=64)).processes
+    firsts = [each.gpu_s[0] for each in process.rounds if each.gpu_s and not each.discarded]
+    assert median(firsts) <= 1.01 * middle(only(ran(batch=64)))
+
+
+def test_the_driver_tells_of_every_round() -> None:
+    for each in only(ran(batch=64)).processes[0].rounds:
+        assert each.telemetry is not None
+        assert each.telemetry.sm_mhz
+        assert each.telemetry.default_sm_mhz
+        assert each.telemetry.power_w
+
+
+@pytest.mark.parametrize(("mode", "dtype"), [("compile", "fp32"), ("graph", "bf16"), ("graph", "tf32")])
+def test_every_way_is_measured(mode: Mode, dtype: Dtype) -> None:
+    recent()
+    found = only(ran(batch=8, mode=mode, dtype=dtype))
+    assert (found.processes[0].prepare_s or 0) > 0
+    blocks = found.processes[0].blocks
+    assert blocks is not None
+    assert blocks.method == (None if mode == "compile" else "graph events")
+
+
+def test_no_memory_is_a_result_and_what_follows_is_measured() -> None:
+    too_many = torch.cuda.get_device_properties().total_memory // 2**23  # of 12 MiB after the first layer
+    how = Settings(device="cuda", rules=RULES, blocks=False)
+    run = bench.run([bench.Subject("vgg16")], (too_many, 2), how, "", lambda _: None)
+    assert [each.status for each in run.measurements] == ["oom", "ok"]
+    assert "memory" in run.measurements[0].reason
+
+
+def test_doubling_the_batch_ends() -> None:
+    rules = Rules(min_time=0.1, max_time=1.0, warmup=0.1)
+    how = Settings(device="cuda", dtype="fp16", layout="channels_last", mode="graph", rules=rules)
+    run = bench.run([bench.Subject("squeezenet1.0")], None, how, "", lambda _: None)
+    batches = [each.batch for each in run.measurements]
+    assert batches == [2**power for power in range(len(batches))]
+    assert len(batches) >= 3
