@@ -112,7 +112,7 @@ def test_a_run_file_is_compressed_where_its_name_says_so(call: Call, tmp_path: P
         small.write_bytes(broken)
         code, out, err = call("bench", "show", str(small))
         assert (code, out) == (2, "")
-        assert "not compressed as its name says" in err
+        assert "no gzip, but named so" in err
 
 
 def test_what_marks_take_and_what_beats_the_roofline_is_said(

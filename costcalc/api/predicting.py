@@ -16,7 +16,7 @@ from costcalc.latency.runs import Dtype, Layout, Mode
 from costcalc.records import View, Work
 from costcalc.roofline import calibration, devices, model, validation, work
 from costcalc.units import duration
-from costcalc.views import predicting
+from costcalc.views import predicting, validating
 
 UNDECIDED = "too close to call"
 
@@ -141,7 +141,7 @@ class Validated(Result):
     validation: validation.Validation
 
     def view(self) -> View:
-        return predicting.validate(self.validation)
+        return validating.validate(self.validation)
 
 
 def validate(*paths: str, calibrations: str | None = None) -> Validated:
