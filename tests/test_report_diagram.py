@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
@@ -216,7 +217,7 @@ def test_a_picture_says_each_box_in_full_when_hovering() -> None:
 
 
 def test_every_flowchart_in_the_repository_is_of_our_grammar() -> None:
-    """Mermaid itself reads them all by ``node tests/tools/mermaid.mjs``, which needs npm."""
+    """Mermaid itself read those in ``mermaid.txt``: ``node tests/tools/mermaid.mjs`` writes it, with npm."""
     texts = [path.read_text(encoding="utf-8") for path in sorted(REPORTS.glob("*.md"))]
     found = [
         block
@@ -226,3 +227,5 @@ def test_every_flowchart_in_the_repository_is_of_our_grammar() -> None:
     assert found
     for line in (line for block in found for line in block.splitlines()):
         assert GRAMMAR.fullmatch(line), line
+    read = (Path(__file__).parent / "tools/mermaid.txt").read_text()
+    assert {sha256(block.encode()).hexdigest() for block in found} == set(re.findall(r"^\w{64}", read, re.M))
