@@ -10,14 +10,14 @@ import math
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import fx, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from costcalc import torchnet
+from costcalc import meta, torchnet
 from costcalc.errors import ENVIRONMENT, CostcalcError
 from costcalc.graph import Graph
 from costcalc.records import Cost, CostTable, Row, Shape
@@ -42,7 +42,7 @@ def costs(graph: Graph) -> CostTable:
         net = torchnet.build(graph)
         moved = _Moved(net)
         moved.run(torchnet.sample(graph, "meta"))
-        counted = _counted(net, torchnet.sample(graph, "cpu"))
+        counted = _counted(net, graph)
         rows = tuple(_row(node.name, node.layer.kind, net, moved, counted) for node in graph.nodes)
     return CostTable(graph.name, "trace", rows)
 
@@ -83,19 +83,28 @@ def _storage(tensor: torch.Tensor) -> int:
     return int(tensor.untyped_storage()._cdata)
 
 
-def _counted(net: fx.GraphModule, sample: torch.Tensor) -> dict[str, Counter[str]]:
+def _counted(net: fx.GraphModule, graph: Graph) -> dict[str, Counter[str]]:
     """fvcore's counts per module path; unknown operators are an error that names them."""
-    net.to_empty(device=sample.device)
-    for tensor in [*net.parameters(), *net.buffers()]:
-        tensor.zero_()  # what lies in fresh memory may be slow to compute with
+    device, recorded = ("meta", meta.Recorded()) if meta.records() else ("cpu", nullcontext())
+    if device == "cpu":
+        _zeroed(net)
+    sample = torchnet.sample(graph, device)
     analysis = JitModelAnalysis(net, (sample,)).clear_op_handles().set_op_handle(**HANDLES)
     analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
-    found = analysis.by_module_and_operator()
+    with recorded:
+        found = analysis.by_module_and_operator()
     passed_over = {
         key.removeprefix(UNKNOWN): times for key, times in found[""].items() if key.startswith(UNKNOWN)
     }
     _refuse(analysis.unsupported_ops() + Counter(passed_over))
     return dict(found)
+
+
+def _zeroed(net: fx.GraphModule) -> None:
+    """Weights to compute with; what lies in fresh memory may be slow."""
+    net.to_empty(device="cpu")
+    for tensor in [*net.parameters(), *net.buffers()]:
+        tensor.zero_()
 
 
 def _refuse(unknown: Counter[str]) -> None:
@@ -131,7 +140,13 @@ def _undisturbed() -> Iterator[None]:
     dtype = torch.get_default_dtype()
     torch.set_default_dtype(torch.float32)
     try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        with (
+            torch.inference_mode(False),
+            torch.no_grad(),
+            torch.random.fork_rng(devices=[]),
+            warnings.catch_warnings(),
+            meta.without_compiler(),
+        ):
             warnings.simplefilter("ignore")
             yield
     finally:

@@ -10,7 +10,7 @@ import torch
 from fvcore.nn import FlopCountAnalysis
 from fvcore.nn.jit_analysis import _IGNORED_OPS
 
-from costcalc import api, formula, spec, torchnet, trace
+from costcalc import api, formula, meta, spec, torchnet, trace
 from costcalc.errors import ENVIRONMENT, CostcalcError
 from costcalc.graph import Graph, Step, wire
 from costcalc.layers import Layer
@@ -133,8 +133,12 @@ def test_names_are_paths_of_the_torch_module(name: str) -> None:
         ),
     ],
 )
-def test_what_is_too_large_to_trace_is_refused(text: str, reason: str, loaded: Callable[..., Graph]) -> None:
+def test_what_is_too_large_to_compute_is_refused(
+    text: str, reason: str, loaded: Callable[..., Graph], monkeypatch: pytest.MonkeyPatch
+) -> None:
     graph = loaded(text)
+    assert not api.costs(graph).disagreements  # on meta tensors nothing is computed
+    monkeypatch.setattr(meta, "records", lambda: False)
     with pytest.raises(CostcalcError, match=reason) as caught:
         api.costs(graph)
     assert caught.value.exit_code == ENVIRONMENT

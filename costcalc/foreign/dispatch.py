@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from costcalc import meta
 from costcalc.errors import ENVIRONMENT, CostcalcError, shortened
 from costcalc.execution import Call, Execution, Operation, Phase
 from costcalc.foreign import asfound, calling, families, operators, owning, state
@@ -74,7 +74,8 @@ def run(
             with asfound.on_meta(model, watch.entered, training or backward) as swapped:
                 watch.hold(swapped)
                 watch.entering = watch.numbers(asfound.tensors(inputs))
-                outputs = _passed(model, watch, inputs, backward)
+                with meta.without_compiler():
+                    outputs = _passed(model, watch, inputs, backward)
                 return watch.execution(name, samples, asfound.tensors(inputs), asfound.tensors(outputs))
     except CostcalcError:
         raise
@@ -118,7 +119,7 @@ def _cut(path: str, limit: int = 80) -> str:
     return path if len(path) <= limit else f"{path[: limit // 2]}…{path[-limit // 2 :]}"
 
 
-class Watch(TorchDispatchMode):
+class Watch(meta.Mode):
     """Sees every operator and every run of a module, and keeps the record of both."""
 
     def __init__(self, model: nn.Module) -> None:

@@ -19,8 +19,8 @@ from typing import Any
 
 import torch
 from torch import library, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from costcalc import meta
 from costcalc.errors import ENVIRONMENT, CostcalcError, did_you_mean, shortened
 from costcalc.foreign import asfound, operators
 from costcalc.foreign.dispatch import is_filled
@@ -122,7 +122,7 @@ def declare_operators() -> None:
         declared.impl(name, getattr(shapes, f"meta_{name.lstrip('_')}"), "Meta")
 
 
-class Unfilled(TorchDispatchMode):
+class Unfilled(meta.Mode):
     """Puts what a constructor only fills or draws on the meta device."""
 
     def __torch_dispatch__(
