@@ -278,6 +278,7 @@ def hostile() -> Document:
             names[1],
             names[2],
             ((names[22], ((1.0, 1.0), (20.0, 3.0))),),
+            literal(names[22]),
         ),
         Diagram(
             "d",

@@ -173,6 +173,17 @@ def test_points_lie_where_their_logarithms_say(
             assert spot[axis] == pytest.approx(a + share * (b - a), abs=0.01)
 
 
+@pytest.mark.parametrize("width", [charts.WIDE, charts.NARROW])
+@pytest.mark.parametrize("share", range(0, 101, 5))
+def test_a_long_name_finds_a_place_beside_its_point(share: int, width: int) -> None:
+    ends = (("roof", ((1.0, 1.0), (10.0, 10.0))),)
+    chart = Scatter("k", "title", (Point("m" * 80, 10 ** (share / 100), 3, "shown", True),), "x", "y", ends)
+    (words,) = (each for each in parsed(chart, width).iter(f"{SVG}text") if each.get("class") == "halo")
+    start = float(words.attrib["x"])
+    assert start >= shapes.EDGE
+    assert start + em(words.text or "", shapes.SIZE) <= width - shapes.EDGE
+
+
 @pytest.mark.parametrize("value", [-1, nan, inf])
 def test_a_value_without_a_length_is_refused(value: float) -> None:
     with pytest.raises(Misfit, match="chart k: a value below 0, or without end, has no length"):

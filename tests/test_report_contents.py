@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from costcalc import api, cli, formula, layers, spec
 from costcalc.api import timing
 from costcalc.errors import CostcalcError, Misfit
-from costcalc.records import NOTHING, Limit, Part, Structure
+from costcalc.records import NOTHING, Disagreement, Limit, Part, Structure
 from costcalc.report import (
     arithmetic,
     diagram,
@@ -82,7 +83,13 @@ def test_long_numbers_in_latex(number: int) -> None:
             [4, 4, 0, 2],
             "`b0` (40.0 %) and `b1` (40.0 %) together hold 80.0 % of the MACs; 1 of the 4 blocks has none.",
         ),
-        ([5, 5], "`b0` holds 50.0 % of the MACs."),
+        ([5, 5], "`b0` and `b1` hold 5 MACs each, 50.0 %."),
+        ([2] * 5, "5 blocks hold 2 MACs each, 20.0 %."),
+        ([2] * 4 + [0], "`b0`, `b1`, `b2` and `b3` hold 2 MACs each, 25.0 %; 1 of the 5 blocks has none."),
+        (
+            [1, 3, 3, 3],  # two would do, but the third is as large
+            "`b1` (30.0 %), `b2` (30.0 %) and `b3` (30.0 %) together hold 90.0 % of the MACs.",
+        ),
         ([0, 0], "There are no MACs."),
     ],
 )
@@ -97,8 +104,9 @@ def test_the_fewest_blocks_hold_half_if_few_can(counts: list[int]) -> None:
     named = re.findall("`b([0-9]+)`", summary.dominating(parts, "MACs", lambda each: each.cost.macs))
     held = [counts[int(index)] for index in named]
     assert held == sorted(counts, reverse=True)[: len(held)]
-    assert 2 * sum(held[:-1]) < sum(counts)  # one less would not do
-    assert 2 * sum(held) >= sum(counts) or len(held) == summary.MOST_NAMED
+    if len(set(counts)) > 1:
+        assert 2 * sum(count for count in held if count > held[-1]) < sum(counts)  # less would not do
+        assert 2 * sum(held) >= sum(counts) or len(held) == summary.MOST_NAMED
 
 
 def test_the_summary_of_a_network() -> None:
@@ -110,6 +118,74 @@ def test_the_summary_of_a_network() -> None:
     assert "`conv1` writes most, 1,906,688 or 18.7 %; the peak of 1,204,224 is reached in `lrn2`" in text
     assert "23 weighted layers and 21 activation functions" in text
     assert "over-stated: G05; wrong: G16 and G06" in text
+
+
+def written(*, writes: Sequence[int], alive: Sequence[int]) -> str:
+    """What is said of activations, of blocks that write that much and keep that much alive."""
+    parts = tuple(
+        replace(
+            part(f"b{index}", 0),
+            cost=replace(NOTHING, writes=count),
+            structure=Structure(None, None, None, peak),
+        )
+        for index, (count, peak) in enumerate(zip(writes, alive, strict=True))
+    )
+    whole = replace(parts[0], cost=replace(NOTHING, writes=sum(writes)))
+    of: Any = SimpleNamespace(
+        blocks=parts, whole=whole, labels={"macs": "MACs"}, subject=SimpleNamespace(inputs=((1,),))
+    )
+    return summary.items(of)[2].removeprefix("**Activations.** ")
+
+
+def test_who_writes_most() -> None:
+    assert (
+        written(writes=[3, 5], alive=[9, 4])
+        == "`b1` writes most, 5 or 62.5 %; the peak of 9 is reached in `b0`."
+    )
+    assert written(writes=[0, 5], alive=[4, 9]) == "`b1` writes all 5; the peak of 9 is reached there."
+    tied = written(writes=[5, 5, 5], alive=[9, 9, 4])
+    assert tied.startswith("`b0` and 2 other blocks write most, 5 or 33.3 % each; ")
+    assert tied.endswith("the peak of 9 is reached in `b0` and 1 other block.")
+    assert written(writes=[0], alive=[4]) == "Nothing is written."
+
+
+def test_a_count_that_is_a_bound_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    how = [api.Options(inputs=("3x8x8",))]
+    (found,) = making.reports(["nets:Spectral"], how, None, MADE).documents
+    assert "takes at least **2,916 MACs**" in found.lead
+    assert any("AT LEAST" in item and "fft" in item for item in elements(found, Items)[0].items)
+    (found,) = making.reports(["nets:Sparse"], [api.Options(inputs=("4x8",))], None, MADE).documents
+    assert "takes at most **256 MACs**" in found.lead
+    assert "writes at most **72 activations**" in found.lead
+    (found,) = making.reports(
+        ["nets:Words"], [api.Options(inputs=("12:int64", "mask=12:bool"))], None, MADE
+    ).documents
+    assert "One pass over inputs of 12 and 12 takes **15,744 MACs**" in found.lead
+
+
+def test_nobody_has_fewest_of_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    bound = api.costed("nets:Spectral", api.Options(inputs=("3x8x8",)))
+    params, doubt = networks.extremes([bound, costed("naive")])
+    assert params.startswith("**Params.** `nets:Spectral` has the fewest, 84;")
+    assert doubt.startswith("`nets:Spectral`: AT LEAST")
+
+
+def test_what_is_behind_an_exceeded_limit() -> None:
+    found = report("googlenet", limits=[Limit("macs", 10**9)])["googlenet"]
+    (section,) = (each for each in found.sections if each.heading == "Budget")
+    assert [each.grid.key for each in section.elements if isinstance(each, Table)] == [
+        "limits",
+        "why",
+        "changes",
+    ]
+    said, notes = (each for each in section.elements if isinstance(each, Items))
+    assert said.items[0].startswith("Cheapest known change that meets the limit on googlenet MACs: ")
+    assert any("accuracy is not" in note for note in notes.items)
+    kept = report("googlenet", limits=[Limit("macs", 10**10)])["googlenet"]
+    (section,) = (each for each in kept.sections if each.heading == "Budget")
+    assert [each.grid.key for each in section.elements if isinstance(each, Table)] == ["limits"]
 
 
 def test_claims_are_of_the_preset_as_it_stands() -> None:
@@ -256,7 +332,10 @@ def test_limits_are_judged_where_there_is_the_block() -> None:
     how = [api.Options(by="formula")] * 2
     limits = [Limit("macs", 2 * 10**9), Limit("macs", 10, "inception_3a")]
     found = making.reports(["googlenet", "resnet50"], how, making.Wanted(limits), MADE)
-    assert not found.passed
+    assert [line.split(":")[:2] for line in found.findings] == [
+        ["EXCEEDED", " googlenet inception_3a has 128.0 M MACs, limit 10"],
+        ["EXCEEDED", " resnet50 has 4.089 G MACs, limit 2.000 G"],
+    ]
     tables = [
         (document.name, table.grid) for document in found.documents for table in elements(document, Table)
     ]
@@ -266,14 +345,22 @@ def test_limits_are_judged_where_there_is_the_block() -> None:
         report("googlenet", "resnet50", limits=[Limit("macs", 1, "inception_3")])
 
 
+def test_counts_that_differ_are_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    differing = Disagreement("conv1", "macs", {"formula": 1, "trace": 2})
+    wrong = replace(costed("naive"), disagreements=(differing,))
+    monkeypatch.setattr(api, "costed", lambda *_: wrong)
+    found = making.reports(["naive"], [api.Options(by="formula")], None, MADE)
+    assert found.findings == ("naive: trace and closed form differ; `costcalc check naive` says where",)
+
+
 # comparison
 
 
 def test_extremes_are_exact_ratios() -> None:
     said = networks.extremes([costed("conv5x5"), costed("conv3x3-pair")])
     assert (
-        "**MACs.** `conv3x3-pair` has least, 57,802,752, `conv5x5` most, 80,281,600, 25/18 = 1.389× as many."
-        in said
+        "**MACs.** `conv3x3-pair` has the fewest, 57,802,752; `conv5x5` has the most, 80,281,600, "
+        "25/18 = 1.389× as many." in said
     )
     assert said[-1] == "**Both at once.** None has both fewer MACs and fewer params than `conv3x3-pair`."
     three = networks.extremes([costed(name) for name in ("alexnet", "googlenet", "vgg16")])
@@ -293,6 +380,23 @@ def test_all_presets_are_in_the_scatter_and_those_given_are_marked() -> None:
     assert {point.label for point in chart.points if point.marked} == {"googlenet", "vgg16"}
     for point in chart.points:
         assert (point.x, point.y) == (totals[point.label].params, totals[point.label].macs)
+
+
+def test_totals_are_shares_of_the_largest() -> None:
+    of = [costed("conv5x5"), costed("conv3x3-pair")]
+    (chart,) = elements(networks.comparison(of, (), MADE), Grouped)
+    found = {one.label: (one.values, one.shown) for one in chart.series}
+    assert found["MACs"] == ((100, 72), ("80.28 M", "57.80 M"))
+    assert found["activations"][0] == (50, 100)
+    assert list(found) == ["MACs", "params", "activations", "peak activations"]
+
+
+def test_what_has_no_params_or_no_macs_has_no_place_in_the_scatter() -> None:
+    spots = [networks.Spot("free", 0, 5), networks.Spot("still", 5, 0), networks.Spot("placed", 1, 1)]
+    found = networks.comparison([costed("naive"), costed("reduced")], spots, MADE)
+    (chart,) = elements(found, Scatter)
+    assert [point.label for point in chart.points] == ["placed", "naive", "reduced"]
+    assert chart.note.startswith("3 points:")
 
 
 def test_the_entrance_links_every_page() -> None:
@@ -428,6 +532,7 @@ def test_a_name_of_a_file_is_harmless(name: str) -> None:
     ("names", "why"),
     [
         (["a/net.yaml", "b/net.yaml"], "a/net.yaml and b/net.yaml would be written into one file"),
+        (["a/Net.yaml", "b/net.yaml"], "a/Net.yaml and b/net.yaml would be written into one file"),
         (["googlenet", "googlenet"], "'googlenet' is given twice"),
         (["///"], "gives no name for a file"),
     ],
@@ -470,12 +575,82 @@ def ran(*argv: str) -> int:
     return cli.main(["report", *argv, "--by", "formula"])
 
 
+CONFIG = """[[budget]]
+models = ["nets/*.yaml", "naive"]
+macs = {error = "1G"}
+
+[[budget]]
+models = ["naive"]
+macs = {error = "1G"}
+settings = {module = "inception_4e"}
+"""
+TINY = """name: tiny
+input: [3, 8, 8]
+layers:
+  only: {kind: conv, out: 4, kernel: 3}
+"""
+
+
+def test_without_names_those_of_the_configuration(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (desk / "costcalc.toml").write_text(CONFIG)
+    (desk / "nets").mkdir()
+    (desk / "nets/tiny.yaml").write_text(TINY)
+    (desk / "below").mkdir()
+    monkeypatch.chdir(desk / "below")
+    assert ran("-o", "out") == 0
+    pages = {path.name for path in (desk / "below/out").glob("*.md")}
+    assert pages == {"README.md", "comparison.md", "naive.md", "naive-module-inception_4e.md", "tiny.md"}
+    assert "**655,699,968 MACs**" in (desk / "below/out/naive-module-inception_4e.md").read_text()
+    assert ran("-o", "set", "--set", "module=inception_3b") == 2  # it is set already
+
+
+def test_the_configuration_says_what_goes_in(desk: Path, capsys: Capture) -> None:
+    (desk / "costcalc.toml").write_text(
+        '[[budget]]\nmodels = ["naive"]\ninput = ["64x28x28"]\nmacs = {error = "1G"}\n'
+    )
+    assert ran() == 0
+    assert "an input of 64×28×28 takes" in capsys.readouterr().out
+    assert ran("--input", "32x28x28") == 0  # the command line goes over it
+    assert "an input of 32×28×28 takes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("models", "why"),
+    [
+        ("nets/*.yaml", "costcalc.toml:2:11: models: nets/*.yaml matches no spec"),
+        ("nets:Words", "nets:Words runs code of this repository; name the models to report on"),
+    ],
+)
+def test_a_configuration_that_cannot_be_followed(models: str, why: str, desk: Path, capsys: Capture) -> None:
+    (desk / "costcalc.toml").write_text(f'[[budget]]\nmodels = ["{models}"]\nmacs = {{error = "1G"}}\n')
+    assert ran("-o", "out") == 2
+    assert why in capsys.readouterr().err
+
+
+def test_a_limit_on_what_is_not_known(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    argv = ["report", "nets:Spectral", "--input", "3x8x8", "--limit", "1K"]
+    assert cli.main(argv) == 3
+    assert "--allow-uncounted aten::_fft_c2c counts them as nothing" in capsys.readouterr().err
+    assert cli.main([*argv, "--allow-uncounted", "aten::_fft_c2c"]) == 1
+    out, err = capsys.readouterr()
+    assert out.count("AT LEAST") == 1
+    assert "EXCEEDED: nets:Spectral" in err
+
+
+def test_inputs_and_arguments_of_models(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    assert cli.main(["report", "nets:Words", "--input", "12:int64", "-k", "width=16", "-o", "-"]) == 0
+    assert "| embed   | Embedding | 12×16" in capsys.readouterr().out
+
+
 @pytest.mark.usefixtures("desk")
 def test_one_report_on_standard_output(capsys: Capture) -> None:
     assert ran("naive") == 0
     out, err = capsys.readouterr()
     assert out.startswith("# naive\n")
     assert "![" not in out
+    assert "A point is" not in out  # it is of a chart
     assert writing.LEFT_OUT in out
     assert "Written by `costcalc report naive --by formula`" in out
     assert err == ""
@@ -524,8 +699,9 @@ def test_one_file(desk: Path) -> None:
     assert (desk / "docs/cost.html").read_text().startswith(writing.MARK)
 
 
-def test_a_limit_exceeded_is_a_finding_and_written_all_the_same(desk: Path) -> None:
+def test_a_limit_exceeded_is_a_finding_and_written_all_the_same(desk: Path, capsys: Capture) -> None:
     assert ran("naive", "-o", "out", "--limit", "1M") == 1
+    assert "costcalc: EXCEEDED: naive has 303.5 M MACs, limit 1.000 M" in capsys.readouterr().err
     assert "EXCEEDED" in (desk / "out/naive.md").read_text()
     assert ran("naive", "-o", "out", "--limit", "1G") == 0
 
@@ -552,6 +728,10 @@ def test_a_template_of_ones_own(desk: Path, capsys: Capture) -> None:
         (["naive", "--template", "no.md"], "--template no.md: No such file"),
         (["paper-googlenet", "--set", "a=1"], "--set is of architectures; a paper has none"),
         (["paper-googlenet", "--run", RUN], "--run is of architectures; a paper has none"),
+        (["paper-googlenet", "--on", "h200"], "--on is of architectures; a paper has none"),
+        (["paper-googlenet", "--limit", "1"], "a limit is of architectures; a paper has none"),
+        (["paper-googlenet", "--block", "a=1"], "a limit is of architectures; a paper has none"),
+        (["naive", "-k", "a=1"], "-k is for foreign models"),
         (["naive", "--on", "h300"], "did you mean 'h200'?"),
     ],
 )

@@ -243,6 +243,14 @@ def test_charts_are_there_for_a_wide_page_and_a_narrow_one() -> None:
             assert said(one(figure, "figcaption")).startswith(element.title)
 
 
+def test_a_note_stands_below_its_chart() -> None:
+    chart = replace(documents.scatter(), note="A `point` is [one](name.md) & all.")
+    *_, note = one(shown(chart), ".//figure")
+    assert "".join(note.itertext()) == "A point is one & all."
+    assert one(note, ".//a").get("href") == "#name"
+    assert "figure><p>" not in html.page([holding(documents.scatter())], "title")
+
+
 def test_a_diagram_is_drawn() -> None:
     (_, figure) = shown(documents.module())
     groups = [node for node in figure.iter() if str(node.tag).endswith("}g") or node.tag == "g"]

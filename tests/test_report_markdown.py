@@ -261,6 +261,12 @@ def test_a_share_keeps_its_sign() -> None:
     assert "25.0&nbsp;%" in page(Table(shown))
 
 
+def test_a_note_stands_below_its_chart() -> None:
+    chart = replace(documents.scatter(), note="A `point` is one | all.")
+    assert "-presets.svg)\n\nA `point` is one \\| all.\n" in page(chart)
+    assert page(documents.scatter()).rstrip().endswith("-presets.svg)")
+
+
 def test_a_diagram_is_fenced_below_its_title() -> None:
     for shown in [
         element for document in SAMPLES for element in elements(document) if isinstance(element, Diagram)

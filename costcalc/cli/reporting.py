@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +15,8 @@ from costcalc import api, machine
 from costcalc.cli.options import (
     By,
     Calibrations,
+    Inputs,
+    Keys,
     Limited,
     MaybeOn,
     MostActivations,
@@ -24,6 +26,7 @@ from costcalc.cli.options import (
     Precise,
     Sets,
     Training,
+    Uncounted,
     Who,
     divided,
     options,
@@ -33,7 +36,8 @@ from costcalc.cli.options import (
 )
 from costcalc.cli.output import progress, put, say
 from costcalc.errors import ENVIRONMENT, CostcalcError
-from costcalc.latency.files import replace
+from costcalc.latency import files
+from costcalc.spec.catalogue import STDIN
 
 if TYPE_CHECKING:
     from costcalc.records import Limit
@@ -50,7 +54,13 @@ Reported = Annotated[
     ),
 ]
 Output = Annotated[
-    str, typer.Option("-o", "--output", metavar="PLACE", help="a folder, or one file: NAME.md, NAME.html")
+    str,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="PLACE",
+        help="a folder, or one file: NAME.md, NAME.html; - is standard output",
+    ),
 ]
 Written = Annotated[str, typer.Option("--format", "-f", metavar="FORMAT", help="markdown or html")]
 Samples = Annotated[int, typer.Option("--batch", metavar="N", min=1, help="samples in a pass, with --on")]
@@ -78,11 +88,14 @@ def report(
     sets: Sets = None,
     training: Training = False,
     by: Who = By.trace,
+    inputs: Inputs = None,
+    keys: Keys = None,
     limit: MostMacs = None,
     params: MostParams = None,
     activations: MostActivations = None,
     peak: MostAlive = None,
     block: Limited = None,
+    uncounted: Uncounted = None,
     on: MaybeOn = "",
     batch: Samples = 1,
     dtype: Precise = "fp32",
@@ -93,29 +106,27 @@ def report(
 ) -> None:
     """Reports for people: words, tables, charts, a diagram.
 
-    One page for each name, and a comparison of several architectures. Without -o one report goes to standard
-    output, charts left out. Exit 1 if a limit is exceeded.
+    One page for each name, and a comparison of several architectures; without names those of costcalc.toml.
+    Without -o one report goes to standard output, charts left out. Exit 1 if a limit is exceeded.
     """
-    from costcalc.report import making
+    from costcalc.report import configured, making
 
-    names = _named(names)
-    place = _place(names, output, form, template)
+    own = {} if names else configured.models()
+    names = names or list(own)
+    place = _place(names, "" if output == STDIN else output, form, template)
     limits = _limits(limit, params, activations, peak, block)
-    wanted = making.Wanted(limits, words(on), batch, dtype, runs or (), calibrations)
+    wanted = making.Wanted(limits, uncounted or (), words(on), batch, dtype, runs or (), calibrations)
     made = _made(context, names)
-    each = [options(own, training, by, None, 1, "fp32", None) for own in _settings(names, sets)]
+    given = options({}, training, by, inputs, 1, "fp32", keys)
+    each = _merged(names, own, given, _settings(names, sets))
     with progress(f"reporting on {', '.join(names)}"):
         found = making.reports(names, each, wanted, made)
         texts = place.texts(found.documents, made)
     _put(texts, force)
-    if not found.passed:
+    for line in found.findings:
+        say(f"costcalc: {line}")
+    if found.findings:
         raise typer.Exit(FOUND)
-
-
-def _named(names: list[str] | None) -> list[str]:
-    if not names:
-        raise CostcalcError("name what to report on, for example: costcalc report googlenet -o reports")
-    return names
 
 
 def _made(context: typer.Context, names: Sequence[str]) -> Made:
@@ -126,6 +137,27 @@ def _made(context: typer.Context, names: Sequence[str]) -> Made:
     return Made(
         context.meta["command"], machine.versions(machine.REPORTED + (machine.ZOOS if is_model else ()))
     )
+
+
+def _merged(
+    names: Sequence[str],
+    own: Mapping[str, api.Options],
+    given: api.Options,
+    settings: Sequence[Mapping[str, str]],
+) -> list[api.Options]:
+    """To each name its options: those of the configuration, over which the command line goes."""
+    before = [own.get(name, api.Options()) for name in names]
+    return [
+        replace(
+            given,
+            settings=each,
+            arguments={**how.arguments, **given.arguments},
+            inputs=given.inputs or how.inputs,
+            batch=how.batch,
+            dtype=how.dtype,
+        )
+        for how, each in zip(before, settings, strict=True)
+    ]
 
 
 def _settings(names: list[str], sets: list[str] | None) -> list[dict[str, str]]:
@@ -223,5 +255,5 @@ def _put(texts: Mapping[str, str], force: bool) -> None:
             place.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise CostcalcError(f"{place.parent}: {error.strerror}", ENVIRONMENT) from None
-        replace(place, text)
+        files.replace(place, text)
     put("".join(f"{place}\n" for place in places))

@@ -10,7 +10,7 @@ from costcalc.api.predicting import Predictions
 from costcalc.errors import CostcalcError
 from costcalc.records import Grid, View
 from costcalc.report import arithmetic, drawing, latency, summary
-from costcalc.report.document import Document, Items, Section, Table, Text
+from costcalc.report.document import Document, Element, Items, Section, Table, Text
 from costcalc.report.inline import code, literal
 from costcalc.report.wording import listed, several
 
@@ -53,10 +53,9 @@ def architecture(name: str, of: api.Costed, asked: Asked) -> Document:
     view = of.view()
     claims = _claims(of)
     convention = next(note for note in view.notes if note.startswith("1 MAC"))
-    judged = None if asked.budget is None else asked.budget.view()  # false where a limit is exceeded
     sections = [
-        _short(of, view, convention, judged, claims),
-        *([_limits(judged)] if judged else []),
+        _short(of, view, convention, asked.budget, claims),
+        *_limits(asked.budget),
         _blocks(of, view),
         Section("Where the cost lies", drawing.charts(of)),
         *([latency.position(asked.position, asked.is_predicted)] if asked.position else []),
@@ -70,20 +69,34 @@ def architecture(name: str, of: api.Costed, asked: Asked) -> Document:
 
 
 def _short(
-    of: api.Costed, view: View, convention: str, judged: View | None, claims: api.Claims | None
+    of: api.Costed, view: View, convention: str, budget: api.Budget | None, claims: api.Claims | None
 ) -> Section:
     """The few facts that a reader takes along, and how they were counted."""
     said = list(summary.items(of))
-    said += [f"**Budget.** {line}" for line in (judged.summary if judged else ())]
+    judged = () if budget is None else budget.view().summary
+    said += [f"**Budget.** {literal(line)}" for line in judged if line not in view.summary]
     said += [f"**Claims.** {summary.claimed(of.subject.name, claims.verdicts)}"] if claims else []
+    said += map(literal, view.summary)  # what is no exact count
     others = [note for note in view.notes if note != convention]
     said += [" ".join(note for note in others if not note.startswith("Source:"))]
     said += [f"**Source.** {literal(of.subject.source)}."] if of.subject.source else []
     return Section("In short", (Items(tuple(said)),))
 
 
-def _limits(judged: View) -> Section:
-    return Section("Budget", tuple(_untitled(grid) for grid in judged.grids if grid.key == "limits"))
+def _limits(budget: api.Budget | None) -> list[Section]:
+    """The limits; of those exceeded what is behind it, and the known changes that would help."""
+    if budget is None:
+        return []
+    elements: list[Element] = [_untitled(grid) for grid in budget.view().grids if grid.key == "limits"]
+    if not budget.passed:
+        why = api.explained(budget).view()
+        elements += _bulleted(why.summary) + [Table(grid) for grid in why.grids] + _bulleted(why.notes)
+    return [Section("Budget", tuple(elements))]
+
+
+def _bulleted(lines: Sequence[str]) -> list[Element]:
+    """Lines of a view, in which nothing is markup; a model has no changes that could be told."""
+    return [Items(tuple(map(literal, lines)))] if lines else []
 
 
 def _blocks(of: api.Costed, view: View) -> Section:

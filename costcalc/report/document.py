@@ -80,7 +80,8 @@ class Lines:
 class Scatter:
     """Points on two logarithmic axes; ``lines`` are named polylines such as a roofline.
 
-    A point or corner with a coordinate of zero or less has no place on such axes and is an error.
+    A point or corner with a coordinate of zero or less has no place on such axes and is an error. ``note``
+    is a text below the chart: what the points are.
     """
 
     key: str
@@ -89,6 +90,7 @@ class Scatter:
     x_label: str
     y_label: str
     lines: tuple[tuple[str, tuple[tuple[float, float], ...]], ...] = ()
+    note: str = ""
 
 
 Chart = Bars | Grouped | Lines | Scatter

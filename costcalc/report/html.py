@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_args
 
 from costcalc.report import charts, inline, tables, templating
-from costcalc.report.document import Chart, Diagram, Document, Element, Formula, Items, Table, Text
+from costcalc.report.document import Chart, Diagram, Document, Element, Formula, Items, Scatter, Table, Text
 from costcalc.report.picture import picture
 from costcalc.report.tags import anchor, escaped, tag
 
@@ -32,7 +32,7 @@ def page(
         "text": lambda text: _text(text, places),
         "element": lambda element: _element(element, places),
         "table": tables.table,
-        "chart": _chart,
+        "chart": lambda chart: _chart(chart, places),
         "diagram": _diagram,
         "formula": _formula,
     }
@@ -66,7 +66,7 @@ def _text(text: str, places: Mapping[str, str]) -> str:
 
 def _element(element: Element, places: Mapping[str, str]) -> str:
     if isinstance(element, get_args(Chart)):
-        return _chart(element)
+        return _chart(element, places)
     if isinstance(element, Text):
         return tag("p", _text(element.text, places))
     if isinstance(element, Items):
@@ -74,13 +74,13 @@ def _element(element: Element, places: Mapping[str, str]) -> str:
     return _WRITTEN[type(element)](element)
 
 
-def _chart(chart: Chart) -> str:
-    """The chart twice, of which the page shows the one that suits its width."""
+def _chart(chart: Chart, places: Mapping[str, str]) -> str:
+    """The chart twice, of which the page shows the one that suits its width, and its note."""
     widths = {"wide": charts.WIDE, "narrow": charts.NARROW}
     title = tag("figcaption", escaped(chart.title), " ", tag("small", escaped(charts.unit(chart))))
-    return tag(
-        "figure", title, *(tag("div", charts.drawn(chart, widths[kind]), class_=kind) for kind in widths)
-    )
+    drawn = [tag("div", charts.drawn(chart, widths[kind]), class_=kind) for kind in widths]
+    note = [tag("p", _text(chart.note, places))] if isinstance(chart, Scatter) and chart.note else []
+    return tag("figure", title, *drawn, *note)
 
 
 def _diagram(diagram: Diagram) -> str:

@@ -19,6 +19,10 @@ from costcalc.roofline.model import Predicted, Timed, timed
 DEVICE = "h200"  # whose roofline is drawn where none is asked for
 LONG = ("spread", "blocks", "memory")  # tables of a run that are folded
 MARKED = 3  # points that carry their names
+POINTS = (
+    "A point is a block, its operators one after the other, each at its own limit; those that take longest "
+    "are marked."
+)
 ROOM = 2.0  # how far the roofline goes beyond the points, as a factor
 
 
@@ -41,7 +45,7 @@ def _scatter(each: Predicted, times: Sequence[Timed], dtype: Dtype) -> Scatter:
     device = each.device
     title = f"{each.name} on {device.key}: {dtype}, batch {each.batch}"
     roof = ((f"{device.key}, {dtype}", _roof(device, dtype, points)),) if points else ()
-    return Scatter("roofline", title, points, "FLOP/byte", "FLOP/s at most", roof)
+    return Scatter("roofline", title, points, "FLOP/byte", "FLOP/s at most", roof, POINTS)
 
 
 def _grouped(times: Sequence[Timed]) -> dict[str, list[Timed]]:
@@ -85,8 +89,7 @@ def _told(each: Predicted, times: Sequence[Timed], dtype: Dtype) -> str:
         f"{device.name} does at most {units.prose(int(device.peak(dtype)))}FLOP/s in dense {dtype} products "
         f"and moves {units.bytes_(int(device.bandwidth))}/s: below {ridge:,.1f} FLOP/byte memory is what "
         f"limits it. At batch {each.batch} {literal(each.name)} takes {units.seconds(whole)} there at least, "
-        f"{units.percent(memory / whole if whole else 0.0)} of it bound by memory. A point is a block, its "
-        "operators one after the other, each at its own limit; marked are those that take longest."
+        f"{units.percent(memory / whole if whole else 0.0)} of it bound by memory."
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from costcalc import api, formula, machine, spec
@@ -21,11 +21,13 @@ from costcalc.spec import catalogue
 class Wanted:
     """What reports hold beside the costs.
 
-    ``limits`` are judged; ``on`` are keys of devices to predict for, at ``batch`` samples in ``dtype``;
-    ``runs`` are run files to show, with ``calibrations`` as in :func:`costcalc.api.timing.saved`.
+    ``limits`` are judged, with operators ``uncounted`` as nothing; ``on`` are keys of devices to predict
+    for, at ``batch`` samples in ``dtype``; ``runs`` are run files to show, with ``calibrations`` as in
+    :func:`costcalc.api.timing.saved`.
     """
 
     limits: Sequence[Limit] = ()
+    uncounted: Sequence[str] = ()
     on: Sequence[str] = ()
     batch: int = 1
     dtype: str = "fp32"
@@ -35,10 +37,10 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Reports:
-    """Documents, and whether there was a finding: a limit exceeded, or counts that differ."""
+    """Documents, and the findings, a line each: limits exceeded, and counts that differ."""
 
     documents: tuple[Document, ...]
-    passed: bool
+    findings: tuple[str, ...]
 
 
 def reports(
@@ -55,10 +57,12 @@ def reports(
     stems = writing.distinct([known(name) for name in names])
     pairs = dict(zip(names, options or [api.Options()] * len(names), strict=True))
     kinds = {name: how for name, how in pairs.items() if name not in papers.names()}
-    runs = _runs(wanted, kinds)
+    if not kinds:
+        _without(wanted)
+    runs = tuple(latency.Measured(path, timing.saved(path, wanted.calibrations)) for path in wanted.runs)
     costs = {name: api.costed(name, how) for name, how in kinds.items()}
     _held(runs, [each.subject.name for each in costs.values()])
-    budgets = _budgets(list(costs.values()), wanted.limits)
+    budgets = _budgets(list(costs.values()), wanted)
     found = {}
     for (name, of), budget in zip(costs.items(), budgets, strict=True):
         position = _predicted([of], [kinds[name]], wanted)
@@ -68,8 +72,19 @@ def reports(
     if len(costs) > 1:
         predicted = _predicted(list(costs.values()), list(kinds.values()), wanted) if wanted.on else None
         documents.append(networks.comparison(list(costs.values()), _presets(), made, predicted))
-    agreed = not any(isinstance(each, api.Costs) and each.disagreements for each in costs.values())
-    return Reports(tuple(documents), agreed and all(budget is None or budget.passed for budget in budgets))
+    return Reports(tuple(documents), tuple(_findings(costs.values(), budgets)))
+
+
+def _findings(costs: Iterable[api.Costed], budgets: Sequence[api.Budget | None]) -> Iterator[str]:
+    """A line for each network whose counts differ, and for each limit exceeded."""
+    for of in costs:
+        if isinstance(of, api.Costs) and of.disagreements:
+            name = of.subject.name
+            yield f"{name}: trace and closed form differ; `costcalc check {name}` says where"
+    for budget in budgets:
+        if budget is not None and not budget.passed:
+            exceeded = tuple(verdict for verdict in budget.verdicts if not verdict.passed)
+            yield from replace(budget, verdicts=exceeded).view().summary
 
 
 def known(name: str) -> str:
@@ -89,10 +104,11 @@ def _papers() -> str:
     return ", ".join(papers.names())
 
 
-def _runs(wanted: Wanted, kinds: object) -> tuple[latency.Measured, ...]:
-    if wanted.runs and not kinds:
-        raise CostcalcError("--run is of architectures; a paper has none")
-    return tuple(latency.Measured(path, timing.saved(path, wanted.calibrations)) for path in wanted.runs)
+def _without(wanted: Wanted) -> None:
+    """Refuse what papers do not have: it would be judged or shown nowhere."""
+    for what, given in {"a limit": wanted.limits, "--on": wanted.on, "--run": wanted.runs}.items():
+        if given:
+            raise CostcalcError(f"{what} is of architectures; a paper has none")
 
 
 def _held(runs: Sequence[latency.Measured], names: Sequence[str]) -> None:
@@ -104,15 +120,15 @@ def _held(runs: Sequence[latency.Measured], names: Sequence[str]) -> None:
             )
 
 
-def _budgets(costs: Sequence[api.Costed], limits: Sequence[Limit]) -> list[api.Budget | None]:
+def _budgets(costs: Sequence[api.Costed], wanted: Wanted) -> list[api.Budget | None]:
     """Verdicts for each architecture; a limit on a block is for those that have it, and one must."""
-    for limit in limits:
+    for limit in wanted.limits:
         if limit.part and costs and not any(limit.part in each.names for each in costs):
             costs[0].named(limit.part)  # says what is wrong, with the nearest known block
     found: list[api.Budget | None] = []
     for each in costs:
-        own = [limit for limit in limits if not limit.part or limit.part in each.names]
-        found.append(api.judged(each, own) if own else None)
+        own = [limit for limit in wanted.limits if not limit.part or limit.part in each.names]
+        found.append(api.judged(each, own, wanted.uncounted) if own else None)
     return found
 
 

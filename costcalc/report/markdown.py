@@ -16,7 +16,7 @@ from typing import Any, get_args
 from costcalc import render
 from costcalc.errors import Misfit
 from costcalc.report import charts, diagram, inline, templating
-from costcalc.report.document import Chart, Diagram, Document, Element, Formula, Items, Table, Text
+from costcalc.report.document import Chart, Diagram, Document, Element, Formula, Items, Scatter, Table, Text
 from costcalc.report.tables import rows_of
 from costcalc.report.tags import anchor, visible
 
@@ -69,7 +69,8 @@ def _element(element: Element, document: Document) -> str:
 
 
 def _image(chart: Chart, document: Document) -> str:
-    return f"![{_plain(chart.title)}]({_file(chart, document)})"
+    note = f"\n\n{_text(chart.note)}" if isinstance(chart, Scatter) and chart.note else ""
+    return f"![{_plain(chart.title)}]({_file(chart, document)}){note}"
 
 
 def _plain(text: str) -> str:

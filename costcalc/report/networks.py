@@ -12,7 +12,6 @@ from costcalc.records import Cell, Column, Grid, Part
 from costcalc.report.architecture import Made
 from costcalc.report.document import (
     Document,
-    Element,
     Grouped,
     Items,
     Point,
@@ -20,7 +19,6 @@ from costcalc.report.document import (
     Section,
     Series,
     Table,
-    Text,
 )
 from costcalc.report.inline import code, literal
 from costcalc.report.wording import capitalised, listed, several
@@ -60,25 +58,41 @@ def comparison(
     return Document(COMPARISON, "Comparison", lead, tuple(sections), made.footer())
 
 
-def extremes(of: Sequence[api.Costed]) -> tuple[str, ...]:
-    """For each count the most and the least, and the exact ratio between them; then who is not beaten."""
+def _bounds(of: Sequence[api.Costed]) -> tuple[str, ...]:
+    """Whose counts are bounds, and why."""
     return tuple(
-        _extreme(of, views.METRICS[key].label, count) for key, count in COUNTED.items()
-    ) + _undominated(of)
+        f"{code(each.subject.name)}: {literal(line)}" for each in of for line in each.view().warnings
+    )
+
+
+def extremes(of: Sequence[api.Costed]) -> tuple[str, ...]:
+    """For each count the most and the least, and the exact ratio between them; then who is not beaten.
+
+    Nobody has fewest or most of what is only a bound: then it is said whose, and params alone are ranked.
+    """
+    bounds = _bounds(of)
+    keys = ("params",) if bounds else tuple(COUNTED)
+    ranked = [_extreme(of, views.METRICS[key].label, COUNTED[key]) for key in keys]
+    return (*ranked, *(bounds or _undominated(of)))
 
 
 def _extreme(of: Sequence[api.Costed], label: str, count: Callable[[Part], int]) -> str:
-    least, most = (pick(of, key=lambda each: count(each.whole)) for pick in (min, max))
-    low, high = count(least.whole), count(most.whole)
+    counts = [(each.subject.name, count(each.whole)) for each in of]
+    low, high = (pick(value for _, value in counts) for pick in (min, max))
     label = capitalised(label)
     if low == high:
         return f"**{label}.** All have {units.count(low)}."
-    pair = (
-        f"{code(least.subject.name)} has least, {units.count(low)}",
-        f"{code(most.subject.name)} most, {units.count(high)}",
-    )
+    fewest, most = (_having(counts, value) for value in (low, high))
     times = f", {units.ratio(Fraction(high, low))} as many" if low else ""
-    return f"**{label}.** {', '.join(pair)}{times}."
+    return (
+        f"**{label}.** {fewest} the fewest, {units.count(low)}; {most} the most, {units.count(high)}{times}."
+    )
+
+
+def _having(counts: Sequence[tuple[str, int]], value: int) -> str:
+    """Who has that count: ``"`a` and `b` have"``."""
+    names = [code(name) for name, found in counts if found == value]
+    return f"{listed(names)} {'has' if len(names) == 1 else 'have'}"
 
 
 def _undominated(of: Sequence[api.Costed]) -> tuple[str, ...]:
@@ -145,14 +159,9 @@ def _among(of: Sequence[api.Costed], presets: Sequence[Spot]) -> Section:
     points = tuple(
         Point(spot.name, spot.params, spot.macs, _shown(spot), spot.name in given) for spot in placed
     )
-    said = (
-        f"{several(len(points), 'point')}: every preset that has both, and marked what is reported on here."
-    )
-    elements: tuple[Element, ...] = (
-        Text(said),
-        Scatter("presets", "MACs against params", points, "params", "MACs"),
-    )
-    return Section("Among all presets", elements)
+    said = f"{several(len(points), 'point')}: every preset that has both; those reported on here are marked."
+    chart = Scatter("presets", "MACs against params", points, "params", "MACs", note=said)
+    return Section("Among all presets", (chart,))
 
 
 def _shown(spot: Spot) -> str:

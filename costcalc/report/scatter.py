@@ -61,7 +61,7 @@ def scatter(chart: Scatter, width: int, top: float) -> Drawn:
 
 def _label(words: str, spot: Spot, right: float, taken: list[tuple[Spot, ...]]) -> str:
     """The name of a point beside it, at the first of a few places where no other name and no point is."""
-    words = cut(words, right / 2, SIZE)
+    words = cut(words, (right - EDGE) / 2 - 8, SIZE)  # so that one side has room
     size = em(words, SIZE)
     sides = [start for start in (spot[0] + 8, spot[0] - 8 - size) if start >= EDGE and start + size <= right]
     places = [(start, spot[1] + down) for down in (0, 14, -14, 28, -28, 42, -42) for start in sides]

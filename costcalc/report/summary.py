@@ -22,14 +22,28 @@ UNJUDGED = (DERIVED, NO_COST)
 def lead(of: api.Costed) -> str:
     """What it is, and the four counts."""
     subject, whole, labels = of.subject, of.whole, of.labels
-    taken = listed([units.shape(shape) or "a scalar" for shape in subject.inputs])
+    taken = [units.shape(shape) or "a scalar" for shape in subject.inputs]
+    counted, written = _bounds(of)
     what = f"{literal(capitalised(subject.summary)).rstrip('.')}. " if subject.summary else ""
     return (
-        f"{what}One pass over an input of {taken} takes **{units.count(whole.cost.macs)} {labels['macs']}** "
-        f"and holds **{units.count(whole.cost.params)} params**. It writes "
-        f"**{units.count(whole.cost.writes)} activations**, of which at most "
+        f"{what}One pass over {_inputs(taken)} takes {counted}**{units.count(whole.cost.macs)} "
+        f"{labels['macs']}** and holds **{units.count(whole.cost.params)} params**. It writes "
+        f"{written}**{units.count(whole.cost.writes)} activations**, of which at most "
         f"**{units.count(whole.structure.peak_activations)}** must be alive at once."
     )
+
+
+def _inputs(shapes: Sequence[str]) -> str:
+    return f"{'an input' if len(shapes) == 1 else 'inputs'} of {listed(shapes)}"
+
+
+def _bounds(of: api.Costed) -> tuple[str, str]:
+    """What stands before MACs and activations that are no exact counts; why is said by the view."""
+    if not isinstance(of, api.Counted):
+        return "", ""
+    least, most = bool(of.uncounted), bool(of.execution.assumed)
+    macs = {(True, False): "at least ", (False, True): "at most ", (True, True): "about "}
+    return macs.get((least, most), ""), "at most " if most else ""
 
 
 def items(of: api.Costed) -> tuple[str, ...]:
@@ -55,7 +69,9 @@ def dominating(parts: Sequence[Part], label: str, count: Callable[[Part], int]) 
     counts = list(map(count, ranked))
     if counts[0] == counts[-1]:
         share = units.percent(Fraction(counts[0], whole))
-        return f"{len(ranked)} blocks hold {units.count(counts[0])} {label} each, {share}{none}."
+        names = listed([code(part.name) for part in ranked])
+        holding = names if len(ranked) <= MOST_NAMED else several(len(ranked), "block")
+        return f"{holding} hold {units.count(counts[0])} {label} each, {share}{none}."
     chosen = ranked[: _fewest(counts)]
     held = units.percent(Fraction(sum(map(count, chosen)), whole))
     if len(chosen) == 1:
@@ -86,7 +102,7 @@ def _written(of: api.Costed) -> str:
     said = f"{_with_others(writing)} {verb} most, {units.count(most)} or {of_all}{each}"
     if most == whole.cost.writes:
         said = f"{_with_others(writing)} writes all {units.count(most)}"
-    place = "there" if [*map(id, alive)] == [*map(id, writing)] else f"in {_with_others(alive)}"
+    place = "there" if alive == writing else f"in {_with_others(alive)}"
     return f"{said}; the peak of {units.count(peak)} is reached {place}."
 
 
