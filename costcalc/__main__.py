@@ -1,12 +1,17 @@
-"""``python -m costcalc`` and the ``costcalc`` command."""
+"""``python -m costcalc`` and the ``costcalc`` script."""
 
+import os
 import sys
 
-from costcalc import cli
+for _name in ("stdout", "stderr"):
+    if getattr(sys, _name) is None:  # closed by the shell: `>&-`
+        setattr(sys, _name, open(os.devnull, "w"))  # noqa: SIM115  (for as long as the process lives)
+
+from costcalc import cli  # noqa: E402  (looks at both streams)
 
 
 def main() -> None:
-    """Run the command line."""
+    """The entry point of the script."""
     sys.exit(cli.main())
 
 

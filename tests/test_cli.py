@@ -146,7 +146,7 @@ def test_schemas_are_strict_enough(kind: str) -> None:
 
 
 def test_every_command_that_shows_has_a_schema_a_golden_file_and_help(run: Run) -> None:
-    shown = set(names_of_commands()) - {"schema"}
+    shown = set(names_of_commands()) - {"schema", "report"}  # which write documents
     assert set(schema.KINDS) == {*shown, "claim", "check_model", "bench_compare"}  # other views of a command
     assert {name.partition("-")[0] for name in COMMANDS} == set(schema.KINDS) - {
         "doctor",
@@ -412,6 +412,14 @@ def test_a_closed_pipe_is_no_error(format: str) -> None:
     found = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True)
     assert (found.returncode, found.stderr) == (0, "")
     assert found.stdout
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_closed_stream_is_no_error(closed: str) -> None:
+    found = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m costcalc list {closed}"], capture_output=True, text=True
+    )
+    assert (found.returncode, found.stderr) == (0, "")
 
 
 def test_a_full_disk_is_said() -> None:
