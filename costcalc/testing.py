@@ -53,6 +53,7 @@ def held(
 
     limits = dict(zip(LIMITS, (macs, params, activations, peak_activations, blocks or {}), strict=True))
     try:
+        _refuse_inputs(of, args, kwargs)
         if any(each or each == 0 for each in limits.values()):
             found, said = _limited(of, args, kwargs, limits, allow_uncounted)
         else:
@@ -62,6 +63,20 @@ def held(
     if not found:
         pytest.fail("\n".join(said), pytrace=False)
     return found
+
+
+def _refuse_inputs(of: nn.Module | Graph | str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    """A name has inputs of its own; what is given beside one is a limit with a slip in it."""
+    from costcalc.errors import CostcalcError, did_you_mean
+    from costcalc.graph import Graph
+
+    if not isinstance(of, (str, Graph)):
+        return
+    if args:
+        raise CostcalcError("inputs are for an nn.Module; a name has its own")
+    for key in kwargs:
+        hint = did_you_mean(key, LIMITS) or f"; there are {', '.join(LIMITS)}"
+        raise CostcalcError(f"no limit {key!r}{hint}")
 
 
 def _configured(of: nn.Module | Graph | str) -> tuple[Budget | Guarded | None, Sequence[str]]:
@@ -83,13 +98,9 @@ def _limited(
 ) -> tuple[Budget | Guarded | None, Sequence[str]]:
     """Anything that can be counted under the limits given."""
     from costcalc import api
-    from costcalc.errors import CostcalcError
     from costcalc.graph import Graph
     from costcalc.guard import wording
 
-    is_named = isinstance(of, (str, Graph))
-    if is_named and (args or kwargs):
-        raise CostcalcError("inputs are for an nn.Module; a name has its own")
     if isinstance(of, str):
         how = api.Options(by="trace" if api.is_foreign(of) else "formula")
         costs: api.Costed = api.costed(of, how)

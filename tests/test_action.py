@@ -164,6 +164,16 @@ def test_a_change_that_breaks_the_budget_fails_on_its_line(job: Job) -> None:
     assert "kernel" in told  # what was changed
 
 
+def test_a_spec_that_was_renamed_is_compared_with_what_it_was(job: Job) -> None:
+    job.git("mv", "nets/tiny.yaml", "nets/other name.yaml")
+    (job.repository / "nets/other name.yaml").write_text(NET % 5)
+    job.git("add", "-A")
+    job.run("main")
+    told = job.comments["101"]
+    assert "<summary>nets/other name.yaml</summary>" in told
+    assert "kernel 3 → 5" in told
+
+
 def test_one_comment_is_kept_up_to_date(job: Job) -> None:
     (job.repository / "nets/tiny.yaml").write_text(NET % 5)
     job.run("main")

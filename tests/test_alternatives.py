@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from functools import cache
 from math import prod
 
@@ -106,8 +107,36 @@ def test_savings_are_old_minus_new_and_ranked(name: str, metric: str) -> None:
         assert change.left == total(change.graph, metric)
         assert change.meets == (change.left <= limit.most)
         assert change.source == CHANGES[change.key].source
-    ranks = [(not change.meets, change.saving if change.meets else -change.saving) for change in found]
-    assert ranks == sorted(ranks)
+    enough, others = ([change for change in found if change.meets == meets] for meets in (True, False))
+    assert list(found) == [*enough, *others]
+    assert others == sorted(others, key=lambda change: -change.saving)
+    sorts = {key: [change for change in enough if change.key == key] for key in CHANGES}
+    for each in sorts.values():  # the mildest of each sort leads
+        assert each == sorted(each, key=lambda change: (-change.mildness, change.saving))
+    leading = sorted((each[0] for each in sorts.values() if each), key=lambda change: change.saving)
+    assert enough == [change for lead in leading for change in sorts[lead.key]]
+
+
+def test_a_mild_cut_of_a_large_layer_leads_a_severe_one_of_a_small() -> None:
+    graph = load("googlenet-caffe")
+    found = alternatives.changes(graph, Limit("macs", 1_500_000_000))
+    filters = [change for change in found if change.key == "filters" and change.meets]
+    assert filters[0].title == "conv2.conv.conv: 192 → 144 filters"
+    assert filters[0].mildness == Fraction(144, 192)
+    assert min(change.saving for change in filters) < filters[0].saving
+    groups = next(change for change in found if change.key == "groups")
+    assert groups.mildness == Fraction(1, 2)  # twice as many
+
+
+def test_a_thinner_network_says_what_rounding_leaves() -> None:
+    graph = load("googlenet")
+    width = next(each for each in alternatives.changes(graph, Limit("macs", 10**9)) if each.key == "width")
+    before, after = (
+        sum(node.layer.out for node in each.nodes if isinstance(node.layer, Conv))
+        for each in (graph, width.graph)
+    )
+    assert width.title.endswith(f"% of their filters, in multiples of 8: {before:,} → {after:,}")
+    assert width.mildness > Fraction(1, 2)
 
 
 # --- each formula by hand ---
@@ -401,3 +430,9 @@ def test_changes_are_frozen() -> None:
     change: Change = alternatives.changes(load("naive"), Limit("macs", 1))[0]
     with pytest.raises(AttributeError):
         change.left = 0  # type: ignore[misc]
+
+
+def test_more_groups_are_measured_against_those_that_are_there() -> None:
+    grouped = CHANGES["groups"].choices(load("alexnet"), "conv2.conv")
+    assert grouped.values[0] == 4  # of two
+    assert grouped.mildness(4) == Fraction(1, 2)

@@ -445,6 +445,23 @@ def test_a_model_at_a_revision_is_that_of_the_revision(repository: Path, capsys:
     assert not {path for path in set(Path("/tmp").glob("costcalc-*")) - before if "tests" not in path.name}
 
 
+def test_paths_into_the_repository_lead_into_the_revision(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edit(repository / "nets" / "parts.py", "8", "16")
+    monkeypatch.syspath_prepend(str(repository))
+    monkeypatch.chdir(repository / "nets")
+    found = checkouts.counted("main", "nets.model:Net", api.Options(inputs=("3x10x10",)))
+    assert found.whole.cost.macs == 27 * 8 * 64 + 9 * 8 * 4 * 36
+    (repository / "lib").mkdir()
+    git(repository, "mv", "nets", "lib/nets")
+    git(repository, "commit", "-qam", "two")
+    monkeypatch.syspath_prepend(str(repository / "lib"))
+    monkeypatch.chdir(repository)
+    found = checkouts.counted("main", "nets.model:Net", api.Options(inputs=("3x10x10",)))
+    assert found.whole.cost.macs == 27 * 16 * 64 + 9 * 16 * 4 * 36
+
+
 def test_a_module_of_the_working_tree_is_no_revision(
     repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -477,3 +494,15 @@ def test_unchanged_is_what_is_alike(loaded: Loaded) -> None:
     found: list[Changed] = list(between(graph, graph).blocks)
     assert {block.state for block in found} == {"unchanged"}
     assert all(not block.difference(metric) for block in found for metric in COUNTS)
+
+
+def test_a_zoo_is_no_revision_and_nearly_all_is_not_all(repository: Path, capsys: Capture) -> None:
+    name = "torchvision:resnet18"
+    assert cli.main(["diff", name, name]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"{name} against {name}: no change."
+    text = "input: [3, 64, 64]\nlayers:\n  a: {kind: conv, out: 32, kernel: 3}\n"
+    text += "  b: {kind: conv, out: %d, kernel: 3}\n"
+    text += "  pool: {kind: global_avgpool}\n  flat: {kind: flatten}\n  fc: {kind: linear, out: 10}\n"
+    for file, out in {"x.yaml": 32, "y.yaml": 64}.items():
+        (repository / file).write_text(text % out)
+    assert ", nearly all of it in b (out 32 → 64);" in said(capsys, "x.yaml", "y.yaml")

@@ -207,6 +207,13 @@ def test_code_runs_only_if_it_is_allowed(repository: Repository, run: Run) -> No
     assert "costcalc.toml:2:11: models: models.small:build runs code of this repository; --allow-code" in err
     assert run("init", "--force", "models.small:build")[0] == 2
     assert not marker.exists()
+    code, _, err = run("init", "--force", "--allow-code", "models.small:build")
+    assert (code, "in a configuration input = ['3x224x224']" in err) == (2, True)
+    assert run("init", "--force", "--allow-code", "--input", "3", "models.small:build", "lenet5")[0] == 0
+    written = config.read(repository.root / "costcalc.toml").budgets
+    assert [each.inputs for each in written] == [("3",), ()]
+    assert run("--allow-code")[0] == 0
+    repository.budget(*lines, models='"models.small:build"')
     code, out, _ = run("--allow-code", "--json")
     assert code == 0
     (row,) = json.loads(out)["result"]["limits"]["rows"]

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from costcalc import guard
 from costcalc.checks import JUDGED
 from costcalc.errors import CostcalcError
 from costcalc.guard import config, entries, places
@@ -292,6 +293,11 @@ WRONG = {
     "blocks = 5": "should be tables of limits by block",
     "blocks.a = 5": "should be a table, not 5",
     "blocks.a = {}": "limits nothing",
+    "blocks.a.growth = {}": "limits nothing",
+    "blocks.a.growth.macs = 1": "should be a percentage",
+    "blocks.a.growth.mac = '1%'": "did you mean 'macs'?",
+    'blocks."".macs = 1': "needs the name of a block, or a glob",
+    '"a\\nb" = 1': "budget.'a\\nb'",
     "blocks.a.latency = '1ms'": "a limit on blocks has no 'latency'",
     "blocks.a.macs = {error = '1X'}": "unknown unit",
 }
@@ -379,3 +385,21 @@ def test_any_text_is_a_configuration_or_an_error(text: str) -> None:
     reader = entries.Reader(places.places(text, "c", config.loads), places.Place("c", 1, 1, ""))
     config._config(reader, data, ())
     assert reader.problems or data["budget"]
+
+
+def test_a_key_of_very_many_steps_is_no_bug(tmp_path: Path) -> None:
+    key = ".".join("a" * 3000)
+    found = read(f"[[budget]]\nmodels = ['x']\nsettings.{key} = 1\n", tmp_path).budgets[0].settings
+    assert found == {key: "1"}
+
+
+def test_a_configuration_elsewhere_is_called_as_it_was_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there.toml").write_text("[[budget]]\nmodels = ['googlenet']\n")
+    monkeypatch.chdir(tmp_path / "here")
+    assert guard.configured(tmp_path / "there.toml").shown == str(tmp_path / "there.toml")
+    assert guard.configured("../there.toml").shown == "../there.toml"
+    monkeypatch.chdir(tmp_path)
+    assert guard.configured(tmp_path / "there.toml").shown == "there.toml"

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import costcalc
+import costcalc.cli
 from costcalc import api, guard
 from costcalc.checks import JUDGED
 from costcalc.errors import CostcalcError
@@ -321,3 +322,67 @@ def test_entries_are_the_counts(repository: Repository) -> None:
         lock.Difference("", "macs", 1_498_677_248, 1),
         lock.Difference("x", "macs", None, 2),
     ]
+
+
+def test_growth_of_blocks(repository: Repository) -> None:
+    repository.budget('[budget.blocks."conv*"]', 'growth = {macs = "1%", params = {warn = "0%"}}')
+    write_lock()
+    repository.net(kernel=5)
+    found = costcalc.guarded()
+    told = [(each.part, each.metric, each.verdict) for each in found.findings if each.metric and each.figures]
+    assert told == [
+        ("conv1", "macs", "within"),
+        ("conv2", "macs", "exceeded"),
+        ("conv1", "params", "within"),
+        ("conv2", "params", "warned"),
+    ]
+    figures = found.findings[1].figures
+    assert figures == Growth(CONV2[3], CONV2[5], Fraction(1, 100))
+    assert found.findings[1].message == (
+        f"nets/tiny.yaml conv2 has 13.11 M MACs, {CONV2[5] - CONV2[3]:,} more than in costcalc.lock, "
+        "177.78 % (limit 1.0 %), written in nets/tiny.yaml:4; the limit stands in costcalc.toml:4; "
+        "if it is meant: `costcalc guard lock`"
+    )
+    assert "conv2" in "\n".join(found.view(why=True).summary)
+
+
+def test_growth_of_a_block_that_is_new_or_none(repository: Repository) -> None:
+    repository.budget('[budget.blocks."conv*"]', 'growth.macs = "1%"')
+    write_lock()
+    text = (repository.root / "nets/tiny.yaml").read_text()
+    third = "  conv3: {kind: conv, out: 32, kernel: 1}\n  pool:"
+    repository.write("nets/tiny.yaml", text.replace("  pool:", third))
+    found = costcalc.guarded().findings[2]
+    assert (found.part, found.verdict, found.level) == ("conv3", "new", "notice")
+    assert found.message == ("nets/tiny.yaml conv3 is not in costcalc.lock: nothing of it can have grown")
+    repository.budget("[budget.blocks.nope]", 'growth.macs = "1%"')
+    assert ("", "macs", "nothing matched") in verdicts(costcalc.guarded())
+    repository.budget('[budget.blocks."3x3.conv"]', 'growth.macs = "1%"', models='"reduced"')
+    write_lock()
+    (finding,) = costcalc.guarded().findings
+    assert (finding.verdict, costcalc.guarded().code) == ("no verdict", 3)
+    assert finding.message == (
+        "reduced: no verdict on the growth of MACs of 3x3.conv: growth is of whole blocks, and that is a "
+        "part of one"
+    )
+
+
+def test_a_file_that_was_renamed_is_measured_against_what_it_was(repository: Repository) -> None:
+    repository.commit()
+    repository.git("mv", "nets/tiny.yaml", "nets/other name.yaml")
+    repository.net("nets/other name.yaml", kernel=5)
+    repository.git("add", "-A")
+    assert verdicts(costcalc.guarded(base="main")) == [
+        ("nets/other name.yaml", "macs", "exceeded"),
+        ("nets/other name.yaml", "params", "warned"),
+    ]
+
+
+def test_growth_against_a_revision_says_how_to_see_what_changed(repository: Repository) -> None:
+    repository.budget('growth.macs = "0%"', "settings = {classes = 20}")
+    repository.commit()
+    repository.net(kernel=5)
+    (finding,) = costcalc.guarded(base="main").findings
+    command = "costcalc diff nets/tiny.yaml --from main --set classes=20"
+    assert finding.message.endswith(f"; `{command}` says what changed")
+    assert costcalc.cli.main(command.split()[1:]) == 0

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import costcalc
+import costcalc.cli
 from costcalc import findings, guard
 from costcalc.api import predicting
 from costcalc.checks import JUDGED
@@ -202,6 +203,40 @@ def test_files_globs_and_presets(repository: Repository) -> None:
         "googlenet-caffe-aux",
     ]
     assert {each.figures.actual for each in found.findings[: len(odd)] if each.figures} == {MACS[3]}
+
+
+def test_links_of_folders_in_a_circle_show_a_file_once(repository: Repository) -> None:
+    (repository.root / "a").symlink_to(".")
+    (repository.root / "nets/b").symlink_to("..")
+    repository.net("nets/deep/more/x.yaml")
+    for pattern in ("**/*.yaml", "**/**/*.yaml", "nets/**/*.yaml", "nets/**", f"{repository.root}/**/*.yaml"):
+        repository.budget("macs = '1G'", models=f'"{pattern}"')
+        names = [each.model for each in costcalc.guarded().findings]
+        assert names == ["nets/deep/more/x.yaml", "nets/tiny.yaml"]
+    repository.budget("macs = '1G'", models='"a/nets/*.yaml", "**/more/*.yaml"')
+    names = [each.model for each in costcalc.guarded().findings]
+    assert names == ["a/nets/tiny.yaml", "nets/deep/more/x.yaml"]
+
+
+def test_an_absolute_name_is_that_of_the_file_in_the_repository(repository: Repository) -> None:
+    inside = repository.root / "nets/tiny.yaml"
+    outside = repository.root.parent / "tiny.yaml"
+    outside.write_text(inside.read_text())
+    repository.budget("macs = '1G'", models=f'"{inside}", "nets/tiny.yaml", "{outside}"')
+    assert [each.model for each in costcalc.guarded().findings] == ["nets/tiny.yaml", str(outside)]
+
+
+def test_the_remedy_is_a_command_that_works(repository: Repository) -> None:
+    repository.net("-x.yaml")
+    repository.budget("macs = 1", models='"-x.yaml", "torchvision:resnet18"')
+    spec, model = costcalc.guarded().findings
+    assert spec.message.endswith("`costcalc guard --why ./-x.yaml` names what would lower it")
+    assert model.message.endswith("`costcalc guard --why torchvision:resnet18` ranks what is behind it")
+    assert costcalc.cli.main(["guard", "--why", "./-x.yaml"]) == 1
+    repository.write("own_nets.py", "from torch.nn import Linear\n\n\ndef net():\n    return Linear(4, 4)\n")
+    repository.budget("macs = 1", 'input = ["4"]', models='"own_nets:net"')
+    (own,) = costcalc.guarded(allow_code=True).findings
+    assert "`costcalc guard --why --allow-code 'own_nets:net input=4'` ranks" in own.message
 
 
 def test_names_that_cannot_be_printed(repository: Repository) -> None:

@@ -72,6 +72,14 @@ def test_inputs_of_a_name(cost_budget):
     cost_budget("googlenet", torch.randn(1, 3), macs=1)
 
 
+def test_slip_in_a_limit(cost_budget):
+    cost_budget("nets/tiny.yaml", mac="6M")
+
+
+def test_limit_that_is_none(cost_budget):
+    cost_budget("nets/tiny.yaml", macs="6M", weights="1K")
+
+
 def test_module_without_limits(cost_budget):
     cost_budget(Net(), torch.randn(1, 3))
 """
@@ -104,7 +112,7 @@ def test_one_line_asserts_a_budget(repository: Repository) -> None:
     done = subprocess.run(argv, cwd=repository.root, capture_output=True, text=True)
     out = done.stdout
     assert done.returncode == 1, out + done.stderr
-    assert "9 failed, 3 passed" in out
+    assert "11 failed, 3 passed" in out
     for name in ("within", "spec", "configured"):
         assert f"PASSED test_cost.py::test_{name}\n" in out
     for line in (
@@ -119,6 +127,8 @@ def test_one_line_asserts_a_budget(repository: Repository) -> None:
         "no preset or file 'gogglenet'; did you mean 'googlenet'?",
         "Net: layer1 (Linear) raised RuntimeError: ",
         "inputs are for an nn.Module; a name has its own",
+        "no limit 'mac'; did you mean 'macs'?",
+        "no limit 'weights'; there are macs, params, activations, peak_activations, blocks",
         "no limit given, and the configuration has those of names alone",
     ):
         assert line in out, line

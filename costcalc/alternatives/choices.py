@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 
 from costcalc.errors import Misfit
 from costcalc.graph import INPUT, Graph
@@ -19,12 +20,18 @@ class Choices:
 
     ``usual`` is the one to take where none is enough; ``made`` gives the changed graph and raises
     :class:`CostcalcError` or :class:`Misfit` where shapes do not fit; ``said`` tells it in words.
+    ``full`` is the value that would change nothing.
     """
 
     values: tuple[int, ...]
     usual: int
     made: Callable[[int], Graph]
     said: Callable[[int], str]
+    full: int = 1
+
+    def mildness(self, value: int) -> Fraction:
+        """How near a value is to changing nothing: 1/2 where half of the filters are left."""
+        return Fraction(min(value, self.full), max(value, self.full))
 
 
 def once(said: str, made: Callable[[], Graph]) -> Choices:
@@ -35,12 +42,12 @@ def once(said: str, made: Callable[[], Graph]) -> Choices:
 def descending(
     strengths: tuple[int, int, int], usual: int, made: Callable[[int], Graph], said: Callable[[int], str]
 ) -> Choices:
-    """From ``full`` down by multiples of ``step`` to one part in ``least`` of it, with one that is usual."""
+    """Multiples of ``step`` below ``full``, down to one part in ``least`` of it, with one that is usual."""
     full, step, least = strengths
     values = tuple(range((full - 1) // step * step, max(step, -(-full // least)) - 1, -step))
     if not values:
         raise Misfit("is too small")
-    return Choices(values, max(usual // step * step, values[-1]), made, said)
+    return Choices(values, max(usual // step * step, values[-1]), made, said, full)
 
 
 def layer_of(graph: Graph, name: str) -> Layer:

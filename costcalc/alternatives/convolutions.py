@@ -121,6 +121,7 @@ def grouped(graph: Graph, name: str) -> Choices:
         fitting[0],
         lambda groups: with_layer(graph, name, conv.model_copy(update={"groups": groups})),
         lambda groups: f"in {groups} groups",
+        conv.groups,
     )
 
 

@@ -90,19 +90,20 @@ def thinner(graph: Graph, name: str) -> Choices:
     if not scaled:
         raise Misfit("has no layer that could be thinner")
 
-    def made(percent: int) -> Graph:
-        return with_layers(
-            graph,
-            {
-                name: layer.model_copy(
-                    update={"out": _scaled(layer.out, percent, getattr(layer, "groups", 1))}
-                )
-                for name, layer in scaled.items()
-            },
-        )
+    def widths(percent: int) -> dict[str, int]:
+        return {
+            name: _scaled(layer.out, percent, getattr(layer, "groups", 1)) for name, layer in scaled.items()
+        }
 
-    strengths = (100, 5, THINNEST)
-    return descending(strengths, 75, made, lambda percent: f"{percent} % of the filters in all layers")
+    def made(percent: int) -> Graph:
+        thin = {name: scaled[name].model_copy(update={"out": out}) for name, out in widths(percent).items()}
+        return with_layers(graph, thin)
+
+    def said(percent: int) -> str:
+        left, all_ = sum(widths(percent).values()), sum(layer.out for layer in scaled.values())
+        return f"hidden layers to {percent} % of their filters, in multiples of {STEP}: {all_:,} → {left:,}"
+
+    return descending((100, 5, THINNEST), 75, made, said)
 
 
 def _scaled(out: int, percent: int, groups: int) -> int:

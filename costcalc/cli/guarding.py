@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from costcalc import render
-from costcalc.cli.options import AUTO, Json
+from costcalc.cli.options import AUTO, Inputs, Json
 from costcalc.cli.output import progress, put, say, show
 from costcalc.errors import CostcalcError, did_you_mean, shortened
 from costcalc.latency import files
@@ -148,6 +148,7 @@ def init(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="write over a configuration that is there")] = False,
     allow_code: AllowCode = False,
+    inputs: Inputs = None,
 ) -> None:
     """Write a costcalc.toml with limits just above what each model costs now."""
     from costcalc.guard import config, starting
@@ -156,7 +157,7 @@ def init(
     if (there := config.of_folder(Path())) and not force:
         raise CostcalcError(f"{there} is there already; --force writes a {path} over it")
     with progress("counting"):
-        text, models = starting.written(names or (), Path.cwd(), allow_code)
+        text, models = starting.written(names or (), Path.cwd(), allow_code, inputs or ())
     files.replace(path, text)
     put(f"Wrote {path} with limits for {_plural(models)}; set them as you need them.\n")
     put("Next: `costcalc guard` holds the models to it, `costcalc guard lock` keeps what they cost now.\n")

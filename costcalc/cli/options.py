@@ -51,14 +51,17 @@ Spec = Annotated[
     str,
     typer.Argument(
         metavar="SPEC",
-        help="a preset, a YAML file, - for stdin, or a model: torchvision:NAME, timm:NAME, module:factory",
+        help="a preset, a YAML file, REVISION:FILE of git, - for stdin, or a model: torchvision:NAME, "
+        "timm:NAME, module:factory",
         autocompletion=_presets,
     ),
 ]
 Specs = Annotated[
     list[str],
     typer.Argument(
-        metavar="SPEC SPEC...", help="presets, YAML files or models, two or more", autocompletion=_presets
+        metavar="SPEC SPEC...",
+        help="presets, YAML files, REVISION:FILE of git, or models, two or more",
+        autocompletion=_presets,
     ),
 ]
 Claimed = Annotated[

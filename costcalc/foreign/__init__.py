@@ -114,7 +114,8 @@ def loaded(
     model = models.load(name, arguments, weights)
     taken = tuple(wanted) or model.inputs
     if not taken:
-        raise CostcalcError(f"what {name} takes is not known; say it, for example with --input 3x224x224")
+        remedy = "--input 3x224x224, in a configuration input = ['3x224x224']"
+        raise CostcalcError(f"what {name} takes is not known; say it, for example with {remedy}")
     return Loaded(f"{name}{suffix}", model, taken)
 
 

@@ -94,9 +94,9 @@ class Locked:
 
 def configured(path: str | Path | None = None) -> Config:
     """The configuration in a file, by default that of the working folder or the nearest above it."""
-    here = Path.cwd()
-    file = Path(path) if path is not None else config.find(here)
-    return config.read(file, os.path.relpath(here / file, here))
+    file = Path(path) if path is not None else config.find(Path.cwd())
+    shown = os.path.relpath(file)
+    return config.read(file, str(path) if path is not None and shown.startswith("..") else shown)
 
 
 def guarded(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import islice
@@ -114,8 +114,27 @@ def _matching(pattern: str, root: Path) -> tuple[list[tuple[str, bool]], str]:
 
 def _files(pattern: str, root: Path) -> list[str]:
     """Specs by a glob, as paths with ``/`` from the ``root``; hidden folders only where they are named."""
-    found = glob.glob(pattern, root_dir=root, recursive=True)
-    return [name.replace(os.sep, "/") for name in found if name.endswith(ENDINGS) and (root / name).is_file()]
+    found = {os.path.normpath(name).replace(os.sep, "/") for name in _globbed(pattern, root)}
+    return [name for name in found if name.endswith(ENDINGS) and (root / name).is_file()]
+
+
+def _globbed(pattern: str, root: Path) -> Iterator[str]:
+    """As :func:`glob.glob`, but ``**`` goes through no links of folders, which may lead in a circle."""
+    pattern = f"{pattern}/*" if pattern.endswith("/**") else pattern
+    before, deep, after = pattern.partition("**/")
+    if not deep or not (before == "" or before.endswith("/")):
+        yield from glob.glob(pattern, root_dir=root)
+        return
+    for start in glob.glob(before, root_dir=root) if before else [""]:
+        for folder, below, _ in os.walk(root / start):
+            below[:] = [name for name in below if not name.startswith(".")]
+            where = os.path.relpath(folder, root) if not os.path.isabs(start) else folder
+            yield from (os.path.join(where, name) for name in _globbed(after, Path(folder)))
+
+
+def real(file: Path) -> Path:
+    """The path by real folders, as git knows it; what a link in the last place points to is not followed."""
+    return Path(os.path.realpath(file.parent)) / file.name
 
 
 def _model(name: str, is_file: bool, budget: Budget, root: Path, here: Path) -> Model:
@@ -126,7 +145,7 @@ def _model(name: str, is_file: bool, budget: Budget, root: Path, here: Path) -> 
         file = Path(os.path.normpath(here / spec.stem(full)))
         called = os.path.relpath(here / full, here)
         called = called if "/" in called else f"./{called}"  # never a preset or an option
-        name = os.path.normpath(name).replace(os.sep, "/")
+        name = _within(os.path.normpath(name), root, here).replace(os.sep, "/")
     options = Options(
         settings=budget.settings,
         by="trace" if foreign else "formula",
@@ -136,6 +155,12 @@ def _model(name: str, is_file: bool, budget: Budget, root: Path, here: Path) -> 
         dtype=budget.dtype,
     )
     return Model(name + _suffix(budget), called, options, file, foreign)
+
+
+def _within(name: str, root: Path, here: Path) -> str:
+    """A path from the ``root``, if it is absolute and leads to a file below it."""
+    below = os.path.relpath(name, here / root) if os.path.isabs(name) else name
+    return name if below.startswith("..") else below
 
 
 def _suffix(budget: Budget) -> str:

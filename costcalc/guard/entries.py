@@ -98,7 +98,8 @@ class Reader:
 
     def wrong(self, message: str, path: Path) -> None:
         """Note a mistake."""
-        words = ".".join(f"{step}" for step in path if isinstance(step, str))
+        steps = (step for step in path if isinstance(step, str))
+        words = ".".join(step if step.isprintable() else shortened(step) for step in steps)
         self.problems.append(Problem(message, words, self.place(path)))
 
     def table(self, value: object, path: Path, known: Sequence[str], what: str) -> Mapping[str, object]:
@@ -143,14 +144,15 @@ def budget(reader: Reader, value: object, path: Path) -> Budget | None:
     def at(key: str) -> Path:
         return (*path, key)
 
+    of_counts, of_growth = _of_blocks(reader, table.get("blocks", {}), at("blocks"))
     reason = table.get("reason", "")
     if not isinstance(reason, str) or not reason.isprintable():
         reader.wrong(f"should be one line of text, not {shortened(reason)}", at("reason"))
     return Budget(
         models=_models(reader, table.get("models"), at("models")),
-        bounds=(*_bounds(reader, table, path), *_of_blocks(reader, table.get("blocks", {}), at("blocks"))),
+        bounds=(*_bounds(reader, table, path), *of_counts),
         latency=_latency(reader, table["latency"], at("latency")) if "latency" in table else None,
-        growth=_growth(reader, table.get("growth", {}), at("growth")),
+        growth=(*_growth(reader, table.get("growth", {}), at("growth")), *of_growth),
         settings=_values(reader, table.get("settings", {}), at("settings")),
         arguments=_values(reader, table.get("arguments", {}), at("arguments")),
         inputs=reader.texts(table.get("input", []), at("input")),
@@ -170,6 +172,8 @@ def _models(reader: Reader, value: object, path: Path) -> tuple[tuple[str, Place
     for index, name in enumerate(names):
         if name == "-":
             reader.wrong("standard input is no model of a repository", (*path, index))
+        if not name.isprintable():
+            reader.wrong(f"{shortened(name)} is no printable name", (*path, index))
     return tuple((name, reader.place((*path, index))) for index, name in enumerate(names))
 
 
@@ -185,19 +189,23 @@ def _bounds(
     return tuple(Bound(each.metric, each.thresholds, each.place, pattern) for each in found)
 
 
-def _of_blocks(reader: Reader, value: object, path: Path) -> tuple[Bound[int], ...]:
-    """The limits on counts of blocks, by name or glob."""
+def _of_blocks(reader: Reader, value: object, path: Path) -> tuple[list[Bound[int]], list[Bound[Fraction]]]:
+    """The limits on counts of blocks and on their growth, by name or glob."""
+    counts: list[Bound[int]] = []
+    growth: list[Bound[Fraction]] = []
     if not isinstance(value, dict):
         reader.wrong('should be tables of limits by block: [budget.blocks."inception_*"]', path)
-        return ()
-    found: list[Bound[int]] = []
+        return counts, growth
     for pattern, limits in value.items():
-        inner = reader.table(limits, (*path, pattern), tuple(JUDGED), "a limit on blocks")
-        bounds = _bounds(reader, inner, (*path, pattern), pattern)
-        if not bounds and limits == {}:
-            reader.wrong("limits nothing; for example macs = '300M'", (*path, pattern))
-        found += bounds
-    return tuple(found)
+        at = (*path, pattern)
+        inner = reader.table(limits, at, (*JUDGED, "growth"), "a limit on blocks")
+        if not pattern:
+            reader.wrong("needs the name of a block, or a glob", at)
+        if limits in ({}, {"growth": {}}):
+            reader.wrong("limits nothing; for example macs = '300M'", at)
+        counts += _bounds(reader, inner, at, pattern)
+        growth += _growth(reader, inner.get("growth", {}), (*at, "growth"), pattern)
+    return counts, growth
 
 
 def _bound(
@@ -247,11 +255,10 @@ def _time(value: object) -> float:
     return duration(value)
 
 
-def _growth(reader: Reader, value: object, path: Path) -> tuple[Bound[Fraction], ...]:
+def _growth(reader: Reader, value: object, path: Path, pattern: str = "") -> tuple[Bound[Fraction], ...]:
     table = reader.table(value, path, tuple(JUDGED), "growth")
-    return tuple(
-        _bound(reader, table[metric], (*path, metric), _share) for metric in JUDGED if metric in table
-    )
+    found = [_bound(reader, table[metric], (*path, metric), _share) for metric in JUDGED if metric in table]
+    return tuple(Bound(each.metric, each.thresholds, each.place, pattern) for each in found)
 
 
 def _latency(reader: Reader, value: object, path: Path) -> Longest | None:
@@ -275,20 +282,26 @@ def _values(reader: Reader, value: object, path: Path) -> dict[str, str]:
         reader.wrong(f"should be a table of names and values, not {shortened(value)}", path)
         return {}
     found = {}
-    for key, given in _flat(value):
+    for keys, given in _flat(value):
+        key = ".".join(keys)
         try:
             found[key] = given if isinstance(given, str) else json.dumps(given, allow_nan=False)
         except (TypeError, ValueError):
             message = f"should be a number, a word or a list of them, not {shortened(given)}"
-            reader.wrong(message, (*path, key))
+            reader.wrong(message, (*path, *keys))
     return found
 
 
-def _flat(table: Mapping[str, object], before: str = "") -> list[tuple[str, object]]:
-    """``{"conv1": {"kernel": 5}}`` → ``[("conv1.kernel", 5)]``: TOML reads dotted keys as tables."""
-    found: list[tuple[str, object]] = []
-    for key, value in table.items():
-        found += _flat(value, f"{before}{key}.") if isinstance(value, dict) else [(f"{before}{key}", value)]
+def _flat(table: Mapping[str, object]) -> list[tuple[tuple[str, ...], object]]:
+    """``{"conv1": {"kernel": 5}}`` → ``[(("conv1", "kernel"), 5)]``: TOML reads dotted keys as tables."""
+    found: list[tuple[tuple[str, ...], object]] = []
+    left: list[tuple[tuple[str, ...], object]] = [((), table)]
+    while left:  # as deep as it may be
+        keys, value = left.pop()
+        if isinstance(value, dict):
+            left += [((*keys, key), inner) for key, inner in reversed(value.items())]
+        else:
+            found.append((keys, value))
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 from costcalc import units
 from costcalc.api import Costed
@@ -12,6 +13,7 @@ from costcalc.guard import lock
 from costcalc.guard.cases import Case
 from costcalc.guard.choosing import Chosen
 from costcalc.guard.config import Config
+from costcalc.guard.entries import Bound
 from costcalc.guard.growing import Base
 from costcalc.guard.lock import Difference, Entry
 from costcalc.guard.wording import at
@@ -52,7 +54,9 @@ def _broken(label: str, error: CostcalcError, rule: Place) -> Iterator[Finding]:
 
 def _blockless(cases: Sequence[Case]) -> Iterator[Finding]:
     """Patterns of blocks that no model of a budget has."""
-    for bound in {each.pattern: each for each in reversed(cases[0].budget.bounds)}.values():
+    budget = cases[0].budget
+    bounds: tuple[Bound[Any], ...] = (*budget.bounds, *budget.growth)
+    for bound in {each.pattern: each for each in reversed(bounds)}.values():
         if not any(case.parts(bound.pattern) for case in cases):
             names = [name for case in cases for name in case.costed.names]
             hint = did_you_mean(bound.pattern, names) or "; `costcalc show` lists the blocks of a model"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from costcalc import spec
 from costcalc.api import costed
 from costcalc.errors import CostcalcError
 from costcalc.guard import lock
-from costcalc.guard.choosing import Model
+from costcalc.guard.choosing import Model, real
 from costcalc.guard.config import Config
 from costcalc.guard.lock import Entry
 from costcalc.spec import revisions
@@ -30,21 +31,23 @@ class Base:
     revision: str = ""
     top: str = ""
 
+    @cached_property
+    def renamed(self) -> Mapping[str, str]:
+        """What files of the revision were called then, by their paths of now."""
+        return revisions.renamed(self.revision)
+
     def entry(self, model: Model) -> Entry | None:
         """What the model cost; None if there was none. Raises :class:`CostcalcError` if it was broken."""
         if not self.revision or model.file is None:
             return self.entries.get(model.label)
-        path = os.path.relpath(_real(model.file), self.top).replace(os.sep, "/")
+        path = os.path.relpath(real(model.file), self.top).replace(os.sep, "/")
         name = f"{self.revision}:{path}"
         if revisions.git("cat-file", "-e", name).returncode:
-            return None
+            if path not in self.renamed:
+                return None
+            name = f"{self.revision}:{self.renamed[path]}"
         suffix = model.name[len(spec.stem(model.name)) :]
         return lock.entry(costed(name + suffix, model.options), ())
-
-
-def _real(file: Path) -> Path:
-    """The path by real folders, as git knows it; what a link in the last place points to is not followed."""
-    return Path(os.path.realpath(file.parent)) / file.name
 
 
 def of_lock(config: Config, entries: Mapping[str, Entry] | None) -> Base | None:
@@ -57,7 +60,7 @@ def of_revision(config: Config, here: Path, revision: str) -> Base:
     option = f"--base {revision}"
     commit = revisions.commit(revision, option)
     base = Base(revision, {}, commit, os.path.realpath(revisions.top()))
-    path = os.path.relpath(_real(Path(os.path.abspath(here / config.lock_path))), base.top)
+    path = os.path.relpath(real(Path(os.path.abspath(here / config.lock_path))), base.top)
     version = revisions.Version(commit, path.replace(os.sep, "/"))
     if revisions.git("cat-file", "-e", str(version)).returncode:
         return base

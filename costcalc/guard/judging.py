@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from typing import Any
 
 from costcalc.api import Costs, predicting
 from costcalc.checks import JUDGED
@@ -71,34 +72,47 @@ def _growth(case: Case, base: Base) -> Iterator[Finding]:
         before = base.entry(case.model)
     except CostcalcError as error:
         verdict, why = BASELESS, f"cannot be counted at {base.name} ({error.problems[0]})"
-    now = lock.entry(case.costed, case.budget.allow_uncounted)
-    for index, bound in enumerate(case.budget.growth):
-        if before is None:
-            limit = bound.thresholds[-1]
-            figures = Growth(None, JUDGED[bound.metric](case.costed.whole), limit.most)
+    limits = [(bound, part) for bound in case.budget.growth for part in case.parts(bound.pattern)]
+    if before is None:
+        for index, (bound, part) in enumerate(limits):
             level: Level = "" if index else "notice"  # once for a model
-            message = f"{case.model.label} {why}: nothing of it can have grown"
-            yield case.finding(verdict, level, limit.place, message, metric=bound.metric, figures=figures)
-        else:
-            yield _grown(case, bound, base, before, now)
+            yield _new(case, bound, part, level, verdict, f"{case.model.label} {why}")
+    else:
+        now = lock.entry(case.costed, case.budget.allow_uncounted)
+        for bound, part in limits:
+            yield _grown(case, bound, part, base, before, now)
 
 
-def _grown(case: Case, bound: Bound[Fraction], base: Base, before: lock.Entry, now: lock.Entry) -> Finding:
-    metric, level = bound.metric, bound.thresholds[0].level
-    if metric not in before.counts or metric not in now.counts:
+def _new(case: Case, bound: Bound[Fraction], part: str, level: Level, verdict: str, why: str) -> Finding:
+    """What is not at the base cannot have grown."""
+    limit = bound.thresholds[-1]
+    figures = Growth(None, JUDGED[bound.metric](case.costed.named(part)), limit.most)
+    where = {"part": part, "metric": bound.metric, "figures": figures}
+    return case.finding(verdict, level, limit.place, f"{why}: nothing of it can have grown", **where)
+
+
+def _grown(
+    case: Case, bound: Bound[Fraction], part: str, base: Base, before: lock.Entry, now: lock.Entry
+) -> Finding:
+    metric, where = bound.metric, {"part": part, "metric": bound.metric}
+    if part in now.blocks and part not in before.blocks:
+        return _new(case, bound, part, "notice", NEW, f"{case.model.label} {part} is not in {base.name}")
+    old, new = before.of(part).get(metric), now.of(part).get(metric)
+    if old is None or new is None:
+        level, what = bound.thresholds[0].level, f"the growth of {case.label(metric)}"
         why = case.uncounted(metric) or f"{base.name} does not say what it was"
-        return case.unknown(level, bound.place, f"the growth of {case.label(metric)}", why, metric=metric)
-    old, actual = before.counts[metric], now.counts[metric]
-    limit, crossed = _decisive(bound, lambda share: Growth(old, actual, share).over > 0)
-    figures = Growth(old, actual, limit.most)
+        if part and part not in now.blocks:
+            what, why = f"{what} of {part}", "growth is of whole blocks, and that is a part of one"
+        return case.unknown(level, bound.place, what, why, **where)
+    limit, crossed = _decisive(bound, lambda share: Growth(old, new, share).over > 0)
+    figures = Growth(old, new, limit.most)
+    more: dict[str, Any] = {**where, "figures": figures}
     if not crossed:
-        return case.finding(WITHIN, "", limit.place, "", metric=metric, figures=figures)
-    part, more = locating.grown(now.blocks, before.blocks, metric)
-    spot = locating.spot(case.costed, part)
-    message = wording.grown(case, metric, figures, base, (part, more), limit, spot)
-    return case.finding(
-        WORDS[limit.level], limit.level, limit.place, message, metric=metric, figures=figures, spot=spot
-    )
+        return case.finding(WITHIN, "", limit.place, "", **more)
+    top = ("", 0) if part else locating.grown(now.blocks, before.blocks, metric)
+    spot = locating.spot(case.costed, part or top[0])
+    message = wording.grown(case, part, metric, figures, base, top, limit, spot)
+    return case.finding(WORDS[limit.level], limit.level, limit.place, message, spot=spot, **more)
 
 
 def _latency(case: Case, longest: Longest) -> Finding:

@@ -40,6 +40,10 @@ class Entry:
     counts: Mapping[str, int]
     blocks: Mapping[str, Mapping[str, int]]
 
+    def of(self, part: str) -> Mapping[str, int]:
+        """The counts of a block, or of the whole where no ``part`` is named; none where there is no such."""
+        return self.blocks.get(part, {}) if part else self.counts
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:

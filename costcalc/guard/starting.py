@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from costcalc import spec, units
-from costcalc.api import Costed, Options, costed, is_foreign
+from costcalc.api import Options, costed, is_foreign
 from costcalc.checks import JUDGED
 from costcalc.errors import CostcalcError
 from costcalc.machine import ZOOS
@@ -29,19 +29,22 @@ HEAD = """\
 # - growth = {{macs = "1%"}}: the most that a change may add to what `costcalc guard lock` has written down,
 #   or, with --base main, to what it was at main
 # - latency = {{error = "9ms", on = "t4", batch = 8}}: predicted
-# - settings = {{classes = 10}}: as --set
+# - settings = {{classes = 10}}: as --set; input = ["3x224x224"]: what a model of your own takes
 # - reason = "fits the camera's chip": shown with every finding
-# - [budget.blocks."inception_*"]: the same limits for blocks, by name or glob
+# - [budget.blocks."inception_*"]: the same limits and growth for blocks, by name or glob
 # - lock = "error", above the first budget: a costcalc.lock out of date fails; else it warns
 #
 # The limits below are what each model costs now and {headroom} % more, rounded up to two digits.
 """
 
 
-def written(names: Sequence[str], here: Path, allow_code: bool = False) -> tuple[str, int]:
+def written(
+    names: Sequence[str], here: Path, allow_code: bool = False, inputs: Sequence[str] = ()
+) -> tuple[str, int]:
     """The text of a configuration for the models of those names, or for all specs below ``here``.
 
-    Also how many models it has. Raises :class:`CostcalcError` if there are none, or one cannot be counted.
+    Also how many models it has; ``inputs`` are what the foreign ones take. Raises :class:`CostcalcError`
+    if there are none, or one cannot be counted.
     """
     chosen = list(dict.fromkeys(names)) or _specs(here)
     if not chosen:
@@ -50,17 +53,15 @@ def written(names: Sequence[str], here: Path, allow_code: bool = False) -> tuple
         if is_foreign(name) and name.partition(":")[0] not in ZOOS and not allow_code:
             raise CostcalcError(f"{name} runs code of this repository; --allow-code allows that")
     parts = [HEAD.format(headroom=HEADROOM)]
-    parts += [_budget(name, _costs(name)) for name in chosen]
+    parts += [_budget(name, inputs if is_foreign(name) else ()) for name in chosen]
     return "\n".join(parts), len(chosen)
 
 
-def _costs(name: str) -> Costed:
-    return costed(name, Options(by="trace" if is_foreign(name) else "formula"))
-
-
-def _budget(name: str, costs: Costed) -> str:
+def _budget(name: str, inputs: Sequence[str]) -> str:
     """A budget with the limits that matter to most."""
-    lines = ["[[budget]]", f"models = [{json.dumps(name, ensure_ascii=False)}]"]
+    costs = costed(name, Options(by="trace" if is_foreign(name) else "formula", inputs=tuple(inputs)))
+    lines = ["[[budget]]", f"models = {json.dumps([name], ensure_ascii=False)}"]
+    lines += [f"input = {json.dumps(list(inputs), ensure_ascii=False)}"] if inputs else []
     for metric in LIMITED:
         actual = JUDGED[metric](costs.whole)
         lines.append(f'{metric} = "{rounded_up(actual)}"  # now {units.count(actual)}')

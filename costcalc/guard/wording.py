@@ -35,6 +35,7 @@ def over(case: Case, part: str, metric: str, figures: Amount, limit: Threshold[i
 
 def grown(
     case: Case,
+    part: str,
     metric: str,
     figures: Growth,
     base: Base,
@@ -45,15 +46,33 @@ def grown(
     """A count that grew more than it may; ``top`` is the block that grew most, and by how much."""
     more = figures.actual - (figures.base or 0)
     share = f", {units.percent(figures.share, 2)}" if figures.share is not None else ""
-    part, by = top
-    where = f", most in {part} ({', '.join([f'+{units.prose(by)}', *_spotted(spot)])})" if part else ""
+    block, by = top
+    where = f", most in {block} ({', '.join([f'+{units.prose(by)}', *_spotted(spot)])})" if block else ""
+    where = f", written in {at(spot)}" if part and spot else where
     allowed = _limit(limit, units.percent(limit.most) if limit.most else "none")
-    meant = "" if base.revision else "; if it is meant: `costcalc guard lock`"
     actual = f"{units.prose(figures.actual)} {case.label(metric)}"
     return (
-        f"{case.model.label} has {actual}, {units.count(more)} more than in {base.name}{share} ({allowed})"
-        f"{where}; {_rule(case, limit)}{meant}"
+        f"{case.model.label} {part}".strip()
+        + f" has {actual}, {units.count(more)} more than in {base.name}{share} ({allowed})"
+        + f"{where}; {_rule(case, limit)}{_meant(case, base)}"
     )
+
+
+def _meant(case: Case, base: Base) -> str:
+    """What to do about growth: accept it, or see what it comes from."""
+    if not base.revision:
+        return "; if it is meant: `costcalc guard lock`"
+    if case.model.file is None and not case.model.runs_code:
+        return ""
+    words = ["costcalc", "diff", _as_argument(case.model.name), "--from", base.name]
+    words += [
+        word for key, value in case.model.options.settings.items() for word in ("--set", f"{key}={value}")
+    ]
+    words += [
+        word for key, value in case.model.options.arguments.items() for word in ("-k", f"{key}={value}")
+    ]
+    words += [word for shape in case.model.options.inputs for word in ("--input", shape)]
+    return f"; `{shlex.join(words)}` says what changed"
 
 
 def late(
@@ -87,7 +106,16 @@ def _rule(case: Case, limit: Threshold[T]) -> str:
 
 
 def _remedy(case: Case) -> str:
-    return f"`costcalc guard --why {shlex.quote(case.model.label)}` names what would lower it"
+    name = shlex.quote(_as_argument(case.model.label))
+    if case.model.foreign:
+        code = "--allow-code " if case.model.runs_code else ""
+        return f"`costcalc guard --why {code}{name}` ranks what is behind it"
+    return f"`costcalc guard --why {name}` names what would lower it"
+
+
+def _as_argument(name: str) -> str:
+    """A name that a shell's command takes for no option."""
+    return f"./{name}" if name.startswith("-") else name
 
 
 def sitting(costed: Costed, part: str, metric: str) -> str:

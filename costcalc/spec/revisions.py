@@ -79,6 +79,13 @@ def top() -> str:
     return os.fsdecode(found.stdout.rstrip(b"\n"))
 
 
+def renamed(revision: str) -> dict[str, str]:
+    """New paths → old ones, of the files that were renamed since; git finds them by what they hold."""
+    found = git("diff", "-z", "--name-status", "--find-renames", "--diff-filter=R", revision, "--")
+    words = os.fsdecode(found.stdout).split("\0")
+    return dict(zip(words[2::3], words[1::3], strict=False))
+
+
 def git(*arguments: str) -> subprocess.CompletedProcess[bytes]:
     """What git answers; raises :class:`CostcalcError` if there is no git, or it takes too long."""
     env = {key: value for key, value in os.environ.items() if key not in _ELSEWHERE}

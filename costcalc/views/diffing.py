@@ -18,6 +18,7 @@ TOTALS = (
 SUMMED = ("macs", "params", "activations")
 WHOLES = ("added", "removed", "renamed", "moved")  # what is said of a block in one line
 MOST_EDITS = 2  # that a sentence names
+NEARLY = Fraction(995, 1000)  # what would be rounded to 100 %
 
 
 def diff(found: Differences, labels: Mapping[str, str] = LABELS) -> View:
@@ -50,7 +51,8 @@ def _against(found: Differences) -> str:
     """The old version's name; of the same file its revision is enough."""
     revision, _, path = found.old.name.partition(":")
     same = path.removeprefix("./") in (found.new.name, found.new.name.partition(":")[2].removeprefix("./"))
-    return revision if path and revision and same else found.old.name
+    versioned = ":" in path or ".yaml" in path or ".yml" in path  # not torchvision:resnet18
+    return revision if versioned and revision and same else found.old.name
 
 
 def _both(found: Differences, key: str) -> tuple[int, int]:
@@ -221,7 +223,12 @@ def _where(found: Differences, difference: int) -> str:
     sign = 1 if difference > 0 else -1
     block = max(found.blocks, key=lambda block: sign * block.difference("macs"))
     part = Fraction(block.difference("macs"), difference)
-    much = "all" if part == 1 else units.percent(part, 0) if part < 1 else "most"
+    if part > 1:  # elsewhere it became less
+        much = "most"
+    elif part >= NEARLY:
+        much = "all" if part == 1 else "nearly all"
+    else:
+        much = units.percent(part, 0)
     return f", {much} of it in {block.name} ({_because(block)})"
 
 

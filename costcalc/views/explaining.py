@@ -12,7 +12,8 @@ from costcalc.views.metrics import LABELS, METRICS, share
 
 MOST_BLOCKS = 8
 COMPUTED = (
-    "Known changes are made to the graph and counted by formula. Cost is computed, accuracy is not: "
+    "Known changes are made to the graph and counted by formula; of each sort the mildest that is enough is "
+    "shown, and the cheapest is the one that takes least away. Cost is computed, accuracy is not: "
     "whether the network still learns its task is for training to say."
 )
 Told = tuple[Verdict, Sequence[Part], Remedies | None]
