@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from costcalc.records import Limit
     from costcalc.report.architecture import Made
     from costcalc.report.document import Document
+    from costcalc.report.making import Wanted
 
 FOUND = 1
 Reported = Annotated[
@@ -109,23 +110,58 @@ def report(
     One page for each name, and a comparison of several architectures; without names those of costcalc.toml.
     Without -o one report goes to standard output, charts left out. Exit 1 if a limit is exceeded.
     """
-    from costcalc.report import configured, making
+    given = options({}, training, by, inputs, 1, "fp32", keys)
+    names, each = _chosen(names, sets, given)
+    place = _place(names, "" if output == STDIN else output, form, template)
+    limits = _limits(limit, params, activations, peak, block)
+    with progress(f"reporting on {', '.join(names)}"):
+        wanted = _wanted(limits, uncounted, on, batch, dtype, runs, calibrations)
+        texts, findings = _reported(names, each, wanted, _made(context, names), place)
+    _put(texts, force)
+    _conclude(findings)
+
+
+def _chosen(
+    names: list[str] | None, sets: list[str] | None, given: api.Options
+) -> tuple[list[str], list[api.Options]]:
+    """The names to report on, or those of the configuration, and the options of each."""
+    from costcalc.report import configured
 
     own = {} if names else configured.models()
     names = names or list(own)
-    place = _place(names, "" if output == STDIN else output, form, template)
-    limits = _limits(limit, params, activations, peak, block)
-    wanted = making.Wanted(limits, uncounted or (), words(on), batch, dtype, runs or (), calibrations)
-    made = _made(context, names)
-    given = options({}, training, by, inputs, 1, "fp32", keys)
-    each = _merged(names, own, given, _settings(names, sets))
-    with progress(f"reporting on {', '.join(names)}"):
-        found = making.reports(names, each, wanted, made)
-        texts = place.texts(found.documents, made)
-    _put(texts, force)
-    for line in found.findings:
+    return names, _merged(names, own, given, _settings(names, sets))
+
+
+def _wanted(
+    limits: Sequence[Limit],
+    uncounted: list[str] | None,
+    on: str,
+    batch: int,
+    dtype: str,
+    runs: list[str] | None,
+    calibrations: str | None,
+) -> Wanted:
+    """What the reports hold beside the costs."""
+    from costcalc.report import making
+
+    return making.Wanted(limits, uncounted or (), words(on), batch, dtype, runs or (), calibrations)
+
+
+def _reported(
+    names: Sequence[str], each: Sequence[api.Options], wanted: Wanted, made: Made, place: _Place
+) -> tuple[dict[str, str], Sequence[str]]:
+    """What is to be written, file by file, and what was found on the way."""
+    from costcalc.report import making
+
+    found = making.reports(names, each, wanted, made)
+    return place.texts(found.documents, made), found.findings
+
+
+def _conclude(findings: Sequence[str]) -> None:
+    """Say why the exit code is 1, if it is."""
+    for line in findings:
         say(f"costcalc: {line}")
-    if found.findings:
+    if findings:
         raise typer.Exit(FOUND)
 
 
