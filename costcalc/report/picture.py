@@ -12,7 +12,7 @@ from costcalc.report.layout import Spot, layout
 from costcalc.report.tags import cut, em, escaped, tag
 
 SIZE, SMALL, BOLD = 13, 11, 1.06
-EDGE, PADDING, WIDEST, LEGEND = 8, 12, 250, 190  # pixels
+EDGE, PADDING, WIDEST, LEGEND = 8, 12, 290, 190  # pixels
 
 
 @dataclass(frozen=True, slots=True)
