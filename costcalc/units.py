@@ -148,7 +148,7 @@ def ratio(value: Fraction) -> str:
         else ""
     )
     digits = next((digits for digits in (3, 4, 5, 6) if float(f"{float(value):.{digits}f}") != 1), 6)
-    return f"{exact}{float(value):.{digits}f}×"
+    return f"{exact}{float(value):,.{digits}f}×"
 
 
 def marked(value: Fraction, mark: str) -> str:

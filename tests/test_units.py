@@ -72,6 +72,7 @@ def test_numbers_for_eyes() -> None:
     assert units.ratio(Fraction(25, 18)) == "25/18 = 1.389×"
     assert units.ratio(Fraction(303464448, 128049152)) == "2.370×"
     assert units.ratio(Fraction(50)) == "50×"
+    assert units.ratio(Fraction(168_647_111, 1_000)) == "168,647.111×"
     assert units.ratio(Fraction(1_498_677_248, 1_498_376_192)) == "1.0002×"
     assert units.percent(Fraction(7, 25)) == "28.0 %"
     assert units.percent(Fraction(1, 5000)) == "0.02 %"
