@@ -11,30 +11,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from costcalc.api import (
-        Budget,
-        Check,
-        Claims,
-        ClosedForm,
-        Compared,
-        Costs,
-        Counted,
-        Derivation,
-        Diff,
-        Reconciliation,
-        budget,
-        check,
-        claim,
-        claims,
-        closed_form,
-        compare,
-        costs,
-        count,
-        count_training,
-        diff,
-        load,
-        reconcile,
-    )
+    from costcalc.api.checking import Check, Reconciliation, check, reconcile
+    from costcalc.api.comparing import Compared, compare
+    from costcalc.api.counted import Counted
+    from costcalc.api.counting import costs, count, count_training, load
+    from costcalc.api.diffing import Diff, diff
+    from costcalc.api.formulating import ClosedForm, closed_form
+    from costcalc.api.limiting import Budget, budget
+    from costcalc.api.publishing import Claims, Derivation, claim, claims
+    from costcalc.api.results import Costs
     from costcalc.api.timing import calibrate, compare_runs, measure, predict, validate
     from costcalc.errors import CostcalcError
     from costcalc.graph import Graph
@@ -76,19 +61,28 @@ __all__ = [
     "validate",
 ]
 
-_API = "costcalc.api"
-_ELSEWHERE = {
-    "CostcalcError": "costcalc.errors",
-    "Graph": "costcalc.graph",
-    "presets": "costcalc.spec",
-    **dict.fromkeys(("Guarded", "guarded"), "costcalc.guard"),
-    **dict.fromkeys(("calibrate", "compare_runs", "measure", "predict", "validate"), "costcalc.api.timing"),
+_ROOMS = {
+    "api.checking": "Check Reconciliation check reconcile",
+    "api.comparing": "Compared compare",
+    "api.counted": "Counted",
+    "api.counting": "costs count count_training load",
+    "api.diffing": "Diff diff",
+    "api.formulating": "ClosedForm closed_form",
+    "api.limiting": "Budget budget",
+    "api.publishing": "Claims Derivation claim claims",
+    "api.results": "Costs",
+    "api.timing": "calibrate compare_runs measure predict validate",
+    "errors": "CostcalcError",
+    "graph": "Graph",
+    "guard": "Guarded guarded",
+    "spec": "presets",
 }
+_HOME = {name: room for room, names in _ROOMS.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
-        return getattr(import_module(_ELSEWHERE.get(name, _API)), name)
+    if name in _HOME:
+        return getattr(import_module(f"costcalc.{_HOME[name]}"), name)
     if name == "__version__":
         from costcalc import machine
 

@@ -18,6 +18,11 @@ def versions(names: tuple[str, ...] = REPORTED) -> dict[str, str | None]:
     return {name: _version(name) for name in names}
 
 
+def told() -> str:
+    """The versions in one line."""
+    return " · ".join(f"{name} {found or 'missing'}" for name, found in versions().items())
+
+
 def _version(name: str) -> str | None:
     from importlib import metadata  # takes as long to import as a small spec to cost
 

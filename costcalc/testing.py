@@ -18,7 +18,7 @@ import pytest
 if TYPE_CHECKING:
     from torch import nn
 
-    from costcalc.api import Budget
+    from costcalc.api.limiting import Budget
     from costcalc.graph import Graph
     from costcalc.guard import Guarded
 
@@ -97,16 +97,20 @@ def _limited(
     allowed: Sequence[str],
 ) -> tuple[Budget | Guarded | None, Sequence[str]]:
     """Anything that can be counted under the limits given."""
-    from costcalc import api
+    from costcalc.api import counting, limiting, subjects
+    from costcalc.api.results import Costed
+    from costcalc.api.subjects import Options
     from costcalc.graph import Graph
     from costcalc.guard import wording
 
     if isinstance(of, str):
-        how = api.Options(by="trace" if api.is_foreign(of) else "formula")
-        costs: api.Costed = api.costed(of, how)
+        how = Options(by="trace" if subjects.is_foreign(of) else "formula")
+        costs: Costed = subjects.costed(of, how)
     else:
-        costs = api.costs(of, "formula") if isinstance(of, Graph) else api.count(of, *args, **kwargs)
-    found = api.judged(costs, api.limits(**limits), allowed)
+        costs = (
+            counting.costs(of, "formula") if isinstance(of, Graph) else counting.count(of, *args, **kwargs)
+        )
+    found = limiting.judged(costs, limiting.limits(**limits), allowed)
     lines = []
     for verdict, line in zip(found.verdicts, found.view().summary, strict=False):
         if not verdict.passed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from itertools import pairwise
 
-from costcalc import api
+from costcalc.api import counting
 from costcalc.records import Column, Grid
 from costcalc.report.document import (
     Arrow,
@@ -68,7 +68,7 @@ _COLUMNS = (
 
 def googlenet() -> Document:
     """A true architecture with each kind of element."""
-    costed = api.costs("googlenet", by="formula")
+    costed = counting.costs("googlenet", by="formula")
     grid = costed.view().grids[0]
     at = {column.key: index for index, column in enumerate(grid.columns)}
     names = [str(row[0]) for row in grid.rows]

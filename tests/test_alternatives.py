@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import costcalc
-from costcalc import alternatives, api, checks, cli, formula, spec, structure, trace
+from costcalc import alternatives, checks, cli, formula, spec, structure, trace
 from costcalc.alternatives import CHANGES, Change, Choices
+from costcalc.api import explaining
 from costcalc.errors import CostcalcError, Misfit
 from costcalc.graph import INPUT, Graph
 from costcalc.layers.linear import Conv, Linear
@@ -384,7 +385,7 @@ def test_two_changes_where_one_is_not_enough() -> None:
 
 
 def test_why_names_the_cheapest_change_and_what_it_leaves() -> None:
-    found = api.explained(costcalc.budget("googlenet-caffe", "1.5G", by="formula"))
+    found = explaining.explained(costcalc.budget("googlenet-caffe", "1.5G", by="formula"))
     (reason,) = found.reasons
     assert reason.remedies is not None
     cheapest = reason.remedies.changes[0]
@@ -419,7 +420,7 @@ def test_why_says_nothing_more_where_all_is_within(capsys: pytest.CaptureFixture
 
 
 def test_what_a_block_would_have_to_lose() -> None:
-    found = api.explained(costcalc.budget("naive", "300M", by="formula")).view()
+    found = explaining.explained(costcalc.budget("naive", "300M", by="formula")).view()
     rows = next(grid for grid in found.grids if grid.key == "why").rows
     over = 303_464_448 - 300_000_000
     assert [row[4] for row in rows] == [173_408_256, 120_422_400, 9_633_792]

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from costcalc import api, printed, publications, spec, structure
+from costcalc import printed, publications, spec, structure
+from costcalc.api import counting, publishing
+from costcalc.api.publishing import Claims, Derivation
 from costcalc.errors import CostcalcError, Misfit
 from costcalc.layers.linear import Conv
 from costcalc.publications import quantities, verdicts
@@ -199,9 +201,9 @@ def test_quantities(text: str, value: Fraction | int) -> None:
 
 def test_peak_activations_as_a_quantity() -> None:
     graph = spec.load("googlenet")
-    whole = api.costs(graph, "formula").whole
+    whole = counting.costs(graph, "formula").whole
     assert quantities.evaluated("peak_activations(googlenet)")[0] == whole.structure.peak_activations
-    assert structure.whole(graph, api.costs(graph, "formula").table) == whole
+    assert structure.whole(graph, counting.costs(graph, "formula").table) == whole
 
 
 @pytest.mark.parametrize(
@@ -244,24 +246,24 @@ def test_every_verdict_is_met() -> None:
 
 def test_a_verdict_that_no_longer_follows_is_told_with_what_does() -> None:
     found = judged("G05")
-    told = str(api.Derivation(replace(found, claim=replace(found.claim, verdict="wrong"))))
+    told = str(Derivation(replace(found, claim=replace(found.claim, verdict="wrong"))))
     assert "RECORDED AS WRONG; NOW OVER-STATED OR NOT REPRODUCIBLE: it comes out for no reading" in told
-    listed = str(api.Claims((replace(found, claim=replace(found.claim, verdict="wrong")),)))
+    listed = str(Claims((replace(found, claim=replace(found.claim, verdict="wrong")),)))
     assert "The verdict on record no longer follows: G05." in listed
 
 
 def test_filters() -> None:
-    wrong = api.claims(verdict="wrong")
+    wrong = publishing.claims(verdict="wrong")
     assert {found.claim.verdict for found in wrong.verdicts} == {"wrong"}
     assert wrong.passed
-    assert {found.claim.id for found in api.claims(of="alexnet").verdicts} >= {"G05", "A01"}
-    lecture = api.claims(paper="lecture")
+    assert {found.claim.id for found in publishing.claims(of="alexnet").verdicts} >= {"G05", "A01"}
+    lecture = publishing.claims(paper="lecture")
     assert {"L01", "L09"} <= {found.claim.id for found in lecture.verdicts}
     for bad in ({"paper": "googelnet"}, {"of": "alexnett"}, {"verdict": "confirm"}):
         with pytest.raises(CostcalcError, match="did you mean"):
-            api.claims(**bad)
+            publishing.claims(**bad)
     with pytest.raises(CostcalcError, match="leave out a filter"):
-        api.claims(paper="lecture", of="xception")
+        publishing.claims(paper="lecture", of="xception")
     with pytest.raises(CostcalcError, match="no claim 'Z99'"):
-        api.claim("Z99")
-    assert api.claim("g05").verdict.claim.id == "G05"
+        publishing.claim("Z99")
+    assert publishing.claim("g05").verdict.claim.id == "G05"

@@ -372,13 +372,13 @@ def _or_skip(key: str) -> None:
 
 
 def test_every_tool_was_measured_on_every_case_it_can_run() -> None:
-    assert set(MEASURED) == set(tools.TOOLS) == set(conventions.CONVENTIONS) - {"costcalc", "torchvision"}
+    assert set(MEASURED) == set(tools.TOOLS) == set(conventions.KEYS) - {"costcalc", "torchvision"}
     for found in MEASURED.values():
         assert set(IMAGE_MODELS) <= set(found["totals"]) <= {*IMAGE_MODELS, *CASES}
         assert len(set(CASES) - set(found["totals"])) <= 4  # some raise
 
 
-@pytest.mark.parametrize("key", conventions.CONVENTIONS)
+@pytest.mark.parametrize("key", conventions.KEYS)
 def test_multiply_adds_come_first_and_nothing_is_empty(key: str) -> None:
     for name in CASES:
         first, *others = conventions.named(key).terms(execution(name))

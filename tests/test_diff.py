@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import costcalc
-from costcalc import api, cli, differences, formula, spec
-from costcalc.api import checkouts
+from costcalc import cli, differences, formula, spec
+from costcalc.api import checkouts, subjects
+from costcalc.api.subjects import Options
 from costcalc.differences import Changed, Differences
 from costcalc.errors import CostcalcError
 from costcalc.graph import Graph
@@ -206,8 +207,8 @@ def test_other_names_with_a_colon_stay_what_they_are(repository: Path) -> None:
     (repository / "main:odd.yaml").write_text("input: [3, 8, 8]\nlayers: {a: {kind: relu}}\n")
     assert spec.load("main:odd.yaml").name == "main:odd"  # a file that is there wins
     for name in ("torchvision:resnet18", "nets.model:Net", "timm:resnet18.a1_in1k"):
-        assert api.is_foreign(name)
-    assert not api.is_foreign("main:nets/tiny.yaml")
+        assert subjects.is_foreign(name)
+    assert not subjects.is_foreign("main:nets/tiny.yaml")
     with pytest.raises(CostcalcError, match="cannot be read"):
         spec.load("C:/nets/tiny.yaml")  # no revision: a path from the root is none of git's
 
@@ -250,7 +251,7 @@ def test_the_differences_of_blocks_and_layers_sum_to_that_of_the_totals(old: str
         assert sum(block.difference(metric) for block in found.blocks) == whole
         for block in found.blocks:
             assert sum(layer.difference(metric) for layer in block.layers) == block.difference(metric)
-    view = costcalc.diff(old, new, api.Options(by="formula")).view()
+    view = costcalc.diff(old, new, Options(by="formula")).view()
     for grid in view.grids[1:]:
         for index, column in enumerate(grid.columns):
             if column.key in ("macs", "params", "activations"):
@@ -420,9 +421,9 @@ def test_everything_from_the_input(capsys: Capture) -> None:
 
 
 def test_python_has_it_too() -> None:
-    found = costcalc.diff("naive", "naive@module=inception_3b", api.Options(by="formula"))
+    found = costcalc.diff("naive", "naive@module=inception_3b", Options(by="formula"))
     assert found
-    assert not costcalc.diff(costcalc.load("naive"), "naive", api.Options(by="formula"))
+    assert not costcalc.diff(costcalc.load("naive"), "naive", Options(by="formula"))
     assert "against naive" in repr(found)
 
 
@@ -451,14 +452,14 @@ def test_paths_into_the_repository_lead_into_the_revision(
     edit(repository / "nets" / "parts.py", "8", "16")
     monkeypatch.syspath_prepend(str(repository))
     monkeypatch.chdir(repository / "nets")
-    found = checkouts.counted("main", "nets.model:Net", api.Options(inputs=("3x10x10",)))
+    found = checkouts.counted("main", "nets.model:Net", Options(inputs=("3x10x10",)))
     assert found.whole.cost.macs == 27 * 8 * 64 + 9 * 8 * 4 * 36
     (repository / "lib").mkdir()
     git(repository, "mv", "nets", "lib/nets")
     git(repository, "commit", "-qam", "two")
     monkeypatch.syspath_prepend(str(repository / "lib"))
     monkeypatch.chdir(repository)
-    found = checkouts.counted("main", "nets.model:Net", api.Options(inputs=("3x10x10",)))
+    found = checkouts.counted("main", "nets.model:Net", Options(inputs=("3x10x10",)))
     assert found.whole.cost.macs == 27 * 16 * 64 + 9 * 16 * 4 * 36
 
 
@@ -470,7 +471,7 @@ def test_a_module_of_the_working_tree_is_no_revision(
     edit(repository / "nets" / "model.py", 'print("building")', "import extra")
     git(repository, "commit", "-qam", "two")
     monkeypatch.syspath_prepend(str(repository / "lately"))
-    options = api.Options(inputs=("3x10x10",))
+    options = Options(inputs=("3x10x10",))
     with pytest.raises(CostcalcError, match=r"the module extra was taken from .*, which is no revision"):
         checkouts.counted("main", "nets.model:Net", options)
 

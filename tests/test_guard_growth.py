@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 import costcalc
 import costcalc.cli
-from costcalc import api, guard
+from costcalc import guard
+from costcalc.api import subjects
+from costcalc.api.subjects import Options
 from costcalc.checks import JUDGED
 from costcalc.errors import CostcalcError
 from costcalc.findings import Growth
@@ -313,7 +315,7 @@ def test_growth_of_a_count_that_nobody_wrote_down(repository: Repository) -> Non
 
 
 def test_entries_are_the_counts(repository: Repository) -> None:
-    costs = api.costed("googlenet", api.Options(by="formula"))
+    costs = subjects.costed("googlenet", Options(by="formula"))
     entry = lock.entry(costs, ())
     assert entry.counts["macs"] == sum(counts["macs"] for counts in entry.blocks.values()) == 1_498_677_248
     assert list(lock.differences(entry, entry)) == []

@@ -11,10 +11,12 @@ from pathlib import Path
 import nets
 import pytest
 import torch
+from costcalc.subjects import Options
 from torch import nn
 
 import costcalc
-from costcalc import api, cli, conventions
+from costcalc import cli, conventions
+from costcalc.api import checking, counting, subjects
 from costcalc.errors import CostcalcError
 
 Run = Callable[..., tuple[int, str, str]]
@@ -135,7 +137,7 @@ def test_conventions_are_printed_and_say_so(run: Run) -> None:
     assert list(macs.values()) == [2 * 1_498_677_248, 2 * 1_498_376_192]
 
 
-@pytest.mark.parametrize("key", conventions.CONVENTIONS)
+@pytest.mark.parametrize("key", conventions.KEYS)
 def test_every_convention_can_be_asked_for(key: str, run: Run) -> None:
     code, out, err = run(f"show nets:Picky --input 3 --convention {key} --json")
     assert (code, err) == (0, "")
@@ -163,7 +165,7 @@ def test_training_counts_the_backward_pass(run: Run) -> None:
     assert found["macs"] == 3 * 4 + 3 * 4  # the input needs no gradient, so only that of the weight
     assert sum(row["backward_macs"] for row in found["operators"]["rows"]) == 3 * 4
     code, out, _ = run("show reduced --train --json")  # a spec as well
-    inference = api.costs("reduced").total.macs
+    inference = counting.costs("reduced").total.macs
     assert code == 0
     assert 2 * inference < json.loads(out)["result"]["macs"] <= 3 * inference
 
@@ -267,7 +269,7 @@ def test_check_holds_a_batch(run: Run) -> None:
 
 
 def test_a_model_too_large_to_run_has_one_opinion_less(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api.subjects, "TRACE_MACS", 20)
+    monkeypatch.setattr(subjects, "TRACE_MACS", 20)
     code, out, _ = run("check nets:Picky --input 3 --batch 4")
     assert code == 0
     assert "fvcore has no opinion: it would compute 4.8e+01 multiply-adds" in out
@@ -285,7 +287,7 @@ def test_a_comparison_says_who_counted_what(run: Run) -> None:
         "torchvision:googlenet": "operators",
     }
     mixed = costcalc.count(nets.Picky(), torch.zeros(1, 3))
-    other = api.costed("nets:Picky", api.Options(inputs=("3",), convention="torchinfo"))
+    other = subjects.costed("nets:Picky", Options(inputs=("3",), convention="torchinfo"))
     with pytest.raises(CostcalcError, match="several conventions"):
         costcalc.compare(mixed, other)
 
@@ -322,7 +324,7 @@ def test_a_batch_that_was_not_given_divides_nothing() -> None:
 
 def test_an_instance_can_be_checked_and_reconciled() -> None:
     model = nn.Sequential(nn.Linear(3, 4), nn.ReLU())
-    assert api.check(model, torch.zeros(2, 3)).passed
+    assert checking.check(model, torch.zeros(2, 3)).passed
     assert costcalc.reconcile(model, torch.zeros(2, 3), using=["fvcore", "torchinfo"])
 
 
@@ -336,7 +338,7 @@ def test_what_others_have_no_formula_for_is_no_disagreement() -> None:
             paired: torch.Tensor = self.pair(x, x)
             return paired
 
-    found = api.check(Both(), torch.zeros(2, 3))
+    found = checking.check(Both(), torch.zeros(2, 3))
     assert found.passed
     assert "AGREE: FlopCounterMode" in str(found)
 

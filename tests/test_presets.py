@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from costcalc import api, checks, formula, spec, structure, trace
+from costcalc import checks, formula, spec, structure, trace
+from costcalc.api import checking
 from costcalc.layers.shape import Select
 from costcalc.records import Figure
 
@@ -22,7 +23,7 @@ LAYERS = yaml.safe_load((DATA / "layers.yaml").read_text())
 
 @pytest.mark.parametrize("name", spec.presets())
 def test_closed_form_trace_and_flop_counter_agree(name: str) -> None:
-    found = api.check(name)
+    found = checking.check(name)
     assert found.disagreements == ()
     assert found.passed
     assert sum(found.third.values()) == found.formula.total.macs

@@ -14,8 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from costcalc import api, cli, formula, layers, spec
-from costcalc.api import timing
+from costcalc import cli, formula, layers, spec
+from costcalc.api import counting, publishing, subjects, timing
+from costcalc.api.results import Costs
+from costcalc.api.subjects import Options
 from costcalc.errors import CostcalcError, Misfit
 from costcalc.records import NOTHING, Disagreement, Limit, Part, Structure
 from costcalc.report import (
@@ -41,12 +43,12 @@ MADE = Made("costcalc report", {"costcalc": "1"})
 Capture = pytest.CaptureFixture[str]
 
 
-def costed(name: str) -> api.Costs:
-    return api.costs(spec.load(name), by="formula")
+def costed(name: str) -> Costs:
+    return counting.costs(spec.load(name), by="formula")
 
 
 def report(*names: str, **wanted: Any) -> dict[str, Document]:
-    how = [api.Options(by="formula")] * len(names)
+    how = [Options(by="formula")] * len(names)
     found = making.reports(names, how, making.Wanted(**wanted), MADE)
     return {document.name: document for document in found.documents}
 
@@ -151,22 +153,22 @@ def test_who_writes_most() -> None:
 
 def test_a_count_that_is_a_bound_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    how = [api.Options(inputs=("3x8x8",))]
+    how = [Options(inputs=("3x8x8",))]
     (found,) = making.reports(["nets:Spectral"], how, None, MADE).documents
     assert "takes at least **2,916 MACs**" in found.lead
     assert any("AT LEAST" in item and "fft" in item for item in elements(found, Items)[0].items)
-    (found,) = making.reports(["nets:Sparse"], [api.Options(inputs=("4x8",))], None, MADE).documents
+    (found,) = making.reports(["nets:Sparse"], [Options(inputs=("4x8",))], None, MADE).documents
     assert "takes at most **256 MACs**" in found.lead
     assert "writes at most **72 activations**" in found.lead
     (found,) = making.reports(
-        ["nets:Words"], [api.Options(inputs=("12:int64", "mask=12:bool"))], None, MADE
+        ["nets:Words"], [Options(inputs=("12:int64", "mask=12:bool"))], None, MADE
     ).documents
     assert "One pass over inputs of 12 and 12 takes **15,744 MACs**" in found.lead
 
 
 def test_nobody_has_fewest_of_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    bound = api.costed("nets:Spectral", api.Options(inputs=("3x8x8",)))
+    bound = subjects.costed("nets:Spectral", Options(inputs=("3x8x8",)))
     params, doubt = networks.extremes([bound, costed("naive")])
     assert params.startswith("**Params.** `nets:Spectral` has the fewest, 84;")
     assert doubt.startswith("`nets:Spectral`: AT LEAST")
@@ -190,7 +192,7 @@ def test_what_is_behind_an_exceeded_limit() -> None:
 
 def test_claims_are_of_the_preset_as_it_stands() -> None:
     assert any("claim" in section.heading for section in report("googlenet")["googlenet"].sections)
-    how = [api.Options(by="formula", settings={"classes": "10"})]
+    how = [Options(by="formula", settings={"classes": "10"})]
     (changed,) = making.reports(["googlenet"], how, None, MADE).documents
     assert not any("claim" in section.heading for section in changed.sections)
 
@@ -243,7 +245,7 @@ def test_charts_show_all_of_it(name: str) -> None:
 
 def test_of_very_many_blocks_the_rest_is_one_bar(loaded: Callable[..., Any]) -> None:
     many = "".join(f"  c{index}: {{kind: conv, out: 4, kernel: 1}}\n" for index in range(60))
-    of = api.costs(loaded(f"input: [3, 8, 8]\nlayers:\n{many}"), by="formula")
+    of = counting.costs(loaded(f"input: [3, 8, 8]\nlayers:\n{many}"), by="formula")
     bars = next(chart for chart in drawing.charts(of) if isinstance(chart, Bars))
     assert len(bars.bars) == drawing.MOST_BARS + 1
     assert bars.bars[-1].label == "20 other blocks"
@@ -272,9 +274,9 @@ def test_branches_are_drawn_as_they_are_wired() -> None:
 def test_no_diagram_where_blocks_feed_each_other_or_are_too_many(loaded: Callable[..., Any]) -> None:
     conv = "{kind: conv, out: 3, kernel: 1}"
     many = "".join(f"  c{index}: {conv}\n" for index in range(drawing.MOST_BOXES))
-    assert drawing.diagram(api.costs(loaded(f"input: [3, 8, 8]\nlayers:\n{many}"), by="formula")) is None
+    assert drawing.diagram(counting.costs(loaded(f"input: [3, 8, 8]\nlayers:\n{many}"), by="formula")) is None
     few = "".join(f"  c{index}: {conv}\n" for index in range(drawing.MOST_BOXES - 1))
-    found = drawing.diagram(api.costs(loaded(f"input: [3, 8, 8]\nlayers:\n{few}"), by="formula"))
+    found = drawing.diagram(counting.costs(loaded(f"input: [3, 8, 8]\nlayers:\n{few}"), by="formula"))
     assert found is not None
     assert len(found.boxes) == drawing.MOST_BOXES
 
@@ -323,13 +325,13 @@ def test_measured_runs_are_shown_with_their_doubts() -> None:
 def test_a_run_of_another_network_is_no_run_of_this_one() -> None:
     with pytest.raises(CostcalcError, match=r"holds none of vgg16; it holds googlenet"):
         report("vgg16", runs=[RUN])
-    changed = api.Options(by="formula", settings={"classes": "10"})
+    changed = Options(by="formula", settings={"classes": "10"})
     with pytest.raises(CostcalcError, match=r"has 1,498,677,248 MACs, not 1,497,663,488; measure it again"):
         making.reports(["googlenet"], [changed], making.Wanted(runs=[RUN]), MADE)
 
 
 def test_limits_are_judged_where_there_is_the_block() -> None:
-    how = [api.Options(by="formula")] * 2
+    how = [Options(by="formula")] * 2
     limits = [Limit("macs", 2 * 10**9), Limit("macs", 10, "inception_3a")]
     found = making.reports(["googlenet", "resnet50"], how, making.Wanted(limits), MADE)
     assert [line.split(":")[:2] for line in found.findings] == [
@@ -348,8 +350,8 @@ def test_limits_are_judged_where_there_is_the_block() -> None:
 def test_counts_that_differ_are_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     differing = Disagreement("conv1", "macs", {"formula": 1, "trace": 2})
     wrong = replace(costed("naive"), disagreements=(differing,))
-    monkeypatch.setattr(api, "costed", lambda *_: wrong)
-    found = making.reports(["naive"], [api.Options(by="formula")], None, MADE)
+    monkeypatch.setattr(subjects, "costed", lambda *_: wrong)
+    found = making.reports(["naive"], [Options(by="formula")], None, MADE)
     assert found.findings == ("naive: trace and closed form differ; `costcalc check naive` says where",)
 
 
@@ -439,9 +441,11 @@ def test_papers_are_whole(name: str) -> None:
     assert "{{" not in said
     assert "[[" not in said
     judged = elements(found, Table)[-1].grid
-    assert len(judged.rows) == len(api.claims(paper=papers.source(name)["publication"]).verdicts) - sum(
+    assert len(judged.rows) == len(
+        publishing.claims(paper=papers.source(name)["publication"]).verdicts
+    ) - sum(
         verdict.claim.publication != papers.source(name)["publication"]
-        for verdict in api.claims(paper=papers.source(name)["publication"]).verdicts
+        for verdict in publishing.claims(paper=papers.source(name)["publication"]).verdicts
     )
 
 

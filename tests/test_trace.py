@@ -10,7 +10,8 @@ import torch
 from fvcore.nn import FlopCountAnalysis
 from fvcore.nn.jit_analysis import _IGNORED_OPS
 
-from costcalc import api, formula, meta, spec, torchnet, trace
+from costcalc import formula, meta, spec, torchnet, trace
+from costcalc.api import counting
 from costcalc.errors import ENVIRONMENT, CostcalcError
 from costcalc.graph import Graph, Step, wire
 from costcalc.layers import Layer
@@ -137,12 +138,12 @@ def test_what_is_too_large_to_compute_is_refused(
     text: str, reason: str, loaded: Callable[..., Graph], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     graph = loaded(text)
-    assert not api.costs(graph).disagreements  # on meta tensors nothing is computed
+    assert not counting.costs(graph).disagreements  # on meta tensors nothing is computed
     monkeypatch.setattr(meta, "records", lambda: False)
     with pytest.raises(CostcalcError, match=reason) as caught:
-        api.costs(graph)
+        counting.costs(graph)
     assert caught.value.exit_code == ENVIRONMENT
-    assert api.costs(graph, by="formula").total.macs > 10**9
+    assert counting.costs(graph, by="formula").total.macs > 10**9
 
 
 def test_why_fvcores_own_total_is_another() -> None:

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from costcalc import differences, spec, views
+from costcalc import differences, spec
 from costcalc.api import checkouts
 from costcalc.api.results import Costed, Costs, Result, noted
 from costcalc.api.subjects import Options, costed, costs, is_foreign
@@ -15,6 +15,8 @@ from costcalc.errors import CostcalcError, shortened
 from costcalc.graph import Graph
 from costcalc.records import View
 from costcalc.spec import revisions
+from costcalc.views import diffing
+from costcalc.views.metrics import LABELS
 
 Side = Costed | Graph | str
 
@@ -38,8 +40,8 @@ class Diff(Result):
         return not any(each.disagreements for each in self.costs if isinstance(each, Costs))
 
     def view(self) -> View:
-        labels = self.costs[0].labels if self.costs else views.labels(None)
-        view = views.diff(self.differences, labels)
+        labels = self.costs[0].labels if self.costs else LABELS
+        view = diffing.diff(self.differences, labels)
         return noted(view, self.costs) if self.costs else view
 
 

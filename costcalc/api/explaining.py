@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from costcalc import alternatives, views
+from costcalc import alternatives
 from costcalc.alternatives import Remedies
+from costcalc.api.limiting import Budget
 from costcalc.api.results import Costed, Costs, Result
-from costcalc.api.verdicts import Budget
 from costcalc.records import Part, Verdict, View
+from costcalc.views import explaining, judging
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +34,14 @@ class Explained(Result):
 
     def view(self) -> View:
         told = [(reason.verdict, reason.parts, reason.remedies) for reason in self.reasons]
-        return views.why(self.costs.subject.name, told, self.costs.labels)
+        return explaining.why(self.costs.subject.name, told, self.costs.labels)
 
     def beside(self, view: View) -> View:
         """The view of the budget with the reasons in the place of its costliest blocks."""
         if not self.reasons:
             return view
         kept = tuple(grid for grid in view.grids if grid.key != "costliest")
-        return views.joined(replace(view, grids=kept), self.view())
+        return judging.joined(replace(view, grids=kept), self.view())
 
 
 def explained(budget: Budget) -> Explained:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from costcalc import checks, conventions, formula, spec
-from costcalc.api.results import Costed, Costs, Counted
+from costcalc import formula, spec
+from costcalc.api.results import Costed, Costs
 from costcalc.errors import ENVIRONMENT, CostcalcError
 from costcalc.graph import Graph
 from costcalc.records import Cost, CostTable, Producer
@@ -44,6 +44,9 @@ def costed(name: str, options: Options) -> Costed:
     """The costs of what the name stands for, in the convention asked for."""
     if not is_foreign(name) and not options.backward and not options.convention:
         return costs(loaded(name, options), options.by)
+    from costcalc import conventions
+    from costcalc.api.counted import Counted
+
     convention = conventions.named(options.convention) if options.convention else None
     model = prepared(name, options)
     how = (options.training, options.backward)
@@ -91,7 +94,7 @@ def costs(graph: Graph, by: Producer) -> Costs:
     if by == "formula":
         return Costs(graph, closed)
     traceable(graph, closed)
-    from costcalc import trace
+    from costcalc import checks, trace
 
     traced = trace.costs(graph)
     return Costs(graph, traced, checks.agreement(closed, traced))

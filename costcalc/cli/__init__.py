@@ -7,14 +7,9 @@ import sys
 from collections.abc import Sequence
 from itertools import pairwise
 
-import typer
-
-from costcalc import render
-from costcalc.cli.commands import app
-from costcalc.cli.output import Run, say
+from costcalc import machine
+from costcalc.cli.run import Run, say
 from costcalc.errors import ENVIRONMENT, CostcalcError
-
-__all__ = ["app", "main"]
 
 BUG, INTERRUPTED = 70, 130
 MOST_PROBLEMS = 40  # that are worth reading at once
@@ -23,6 +18,17 @@ MOST_PROBLEMS = 40  # that are worth reading at once
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return the exit code; errors go to stderr, as JSON if JSON is asked for."""
     argv = list(sys.argv[1:] if argv is None else argv)
+    if argv == ["--version"]:  # needs nothing that a command needs
+        print(machine.told())
+        return 0
+    return _run(argv)
+
+
+def _run(argv: Sequence[str]) -> int:
+    import typer
+
+    from costcalc.cli.app import app
+
     Run.debug = "--debug" in argv
     try:
         code = typer.main.get_command(app).main(argv, prog_name="costcalc", standalone_mode=False)
@@ -62,6 +68,8 @@ def _failed(error: CostcalcError, argv: Sequence[str]) -> int:
             }
             for problem in error.problems
         ]
+        from costcalc import render
+
         sys.stderr.write(render.problems(found, error.exit_code))
         return error.exit_code
     for problem in error.problems[:MOST_PROBLEMS]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from costcalc import api
+from costcalc.api import diffing
 from costcalc.cli.options import (
     AUTO,
     Batch,
@@ -64,10 +64,10 @@ def diff(
     """
     if new and (since or to):
         raise CostcalcError("--from and --to are of one file or model; leave them out, or NEW")
-    ends = (old, new) if new else (api.at(since or HEAD, old), api.at(to, old) if to else old)
+    ends = (old, new) if new else (diffing.at(since or HEAD, old), diffing.at(to, old) if to else old)
     how = options(sets, training, by, inputs, batch, dtype, keys)
     with progress(f"comparing {' and '.join(ends)}"):
-        found = api.diff(*ends, how)
+        found = diffing.diff(*ends, how)
     show(found.view(), form, json, by)
     if not found.agree or (exit_code and found):
         raise typer.Exit(FOUND)

@@ -11,8 +11,10 @@ import typer
 from typer.core import TyperGroup
 
 from costcalc import render
+from costcalc.cli.base import commands
 from costcalc.cli.options import AUTO, Inputs, Json
-from costcalc.cli.output import progress, put, say, show
+from costcalc.cli.output import progress, put, show
+from costcalc.cli.run import say
 from costcalc.errors import CostcalcError, did_you_mean, shortened
 from costcalc.latency import files
 from costcalc.records import View
@@ -94,9 +96,7 @@ class _Guard(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-app = typer.Typer(
-    cls=_Guard, help="Hold models to budgets.", context_settings={"help_option_names": ["-h", "--help"]}
-)
+app = commands(cls=_Guard, help="Hold models to budgets.", add_completion=False)
 
 
 @app.command()

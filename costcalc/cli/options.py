@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from costcalc import api, conventions, publications, render, spec, views
+from costcalc import conventions, render, spec
+from costcalc.api.subjects import Options, is_foreign
 from costcalc.errors import CostcalcError, Misfit, shortened
 from costcalc.units import duration
+from costcalc.views.metrics import METRICS
 
 if TYPE_CHECKING:
     from costcalc.latency.runs import Rules
@@ -33,6 +35,8 @@ def known_form(form: str) -> str:
 
 
 def _ids(incomplete: str) -> list[str]:
+    from costcalc import publications
+
     return [claim.id for claim in publications.all_claims() if claim.id.startswith(incomplete)]
 
 
@@ -79,7 +83,7 @@ Depth = Annotated[
     int | None, typer.Option("--depth", metavar="N", min=1, help="blocks by the first N parts of their names")
 ]
 Metrics = Annotated[
-    str, typer.Option("--metrics", metavar="KEY,KEY", help=f"columns, of: {', '.join(views.METRICS)}")
+    str, typer.Option("--metrics", metavar="KEY,KEY", help=f"columns, of: {', '.join(METRICS)}")
 ]
 Source = Annotated[bool, typer.Option("--spec", help="print the YAML itself, to start one's own from")]
 MostMacs = Annotated[str | None, typer.Option("--limit", metavar="N", help="most MACs, as 1.5e9 or 1.5G")]
@@ -94,9 +98,7 @@ Uncounted = Annotated[
     list[str] | None,
     typer.Option("--allow-uncounted", metavar="OP", help="judge although the cost of OP is not known"),
 ]
-Tools = Annotated[
-    str, typer.Option("--with", metavar="TOOL,TOOL", help=f"of: {', '.join(conventions.CONVENTIONS)}")
-]
+Tools = Annotated[str, typer.Option("--with", metavar="TOOL,TOOL", help=f"of: {', '.join(conventions.KEYS)}")]
 RunThem = Annotated[bool, typer.Option("--run/--no-run", help="run the tools that are installed")]
 Inputs = Annotated[
     list[str] | None,
@@ -123,8 +125,8 @@ Whose = Annotated[
     typer.Option(
         "--convention",
         metavar="TOOL",
-        help=f"print what another counter would: {', '.join(conventions.CONVENTIONS)}",
-        autocompletion=lambda: list(conventions.CONVENTIONS),
+        help=f"print what another counter would: {', '.join(conventions.KEYS)}",
+        autocompletion=lambda: list(conventions.KEYS),
     ),
 ]
 Form = Annotated[
@@ -231,9 +233,9 @@ def options(
     keys: Sequence[str] | None,
     train: bool = False,
     convention: str = "",
-) -> api.Options:
+) -> Options:
     """What a command line says of how to count; ``sets`` as given, or those of one spec among several."""
-    return api.Options(
+    return Options(
         settings=sets if isinstance(sets, Mapping) else pairs(sets, "--set", "PATH=VALUE"),
         by=by.value,
         training=training,
@@ -300,8 +302,8 @@ def divided(names: Sequence[str], sets: Sequence[str] | None) -> list[dict[str, 
     given = pairs(sets, "--set", "PATH=VALUE")
     if not given:
         return [{} for _ in names]
-    settable = [frozenset[str]() if api.is_foreign(name) else spec.settable(name) for name in names]
-    specs = [name for name in names if not api.is_foreign(name)]
+    settable = [frozenset[str]() if is_foreign(name) else spec.settable(name) for name in names]
+    specs = [name for name in names if not is_foreign(name)]
     for path, value in given.items():
         if not any(path in paths for paths in settable):
             if not specs:

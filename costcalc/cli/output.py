@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from costcalc import machine, render, views
+import typer
+
+from costcalc import render
 from costcalc.cli.options import AUTO, By
+from costcalc.cli.run import Run, say
 from costcalc.records import View
+from costcalc.views.metrics import CONVENTION
 
 if TYPE_CHECKING:
+    from costcalc.api.results import Costed
     from costcalc.bench import Progress
 
+FOUND = 1
 SILENCE = 10.0  # seconds at most without a word, where there is no bar
-
-
-class Run:
-    """The options of this run that stand before the command."""
-
-    debug = False
-    quiet = False
 
 
 def show(view: View, form: str, json: bool, by: By | None = None) -> None:
@@ -37,10 +36,12 @@ def show(view: View, form: str, json: bool, by: By | None = None) -> None:
         put(render.rich(view, Console()))
         return
     if chosen == "json":  # nobody else asks for versions, which take a while to find
+        from costcalc import machine
+
         how = {"by": by.value} if by else {}
         is_model = "operators" in str(view.provenance.get("by"))
         versions = machine.versions(machine.REPORTED + machine.ZOOS if is_model else machine.REPORTED)
-        known = {"versions": versions, "convention": views.CONVENTION}
+        known = {"versions": versions, "convention": CONVENTION}
         view = replace(view, provenance={**known, **how, **view.provenance})
     put(render.written(view, chosen))
 
@@ -108,7 +109,12 @@ def put(text: str) -> None:
     sys.stdout.write(text)
 
 
-def say(text: str) -> None:
-    """A line on stderr."""
-    sys.stdout.flush()
-    print(text, file=sys.stderr)
+def passed(passed: bool) -> None:
+    """End with exit code 1 where something was found."""
+    if not passed:
+        raise typer.Exit(FOUND)
+
+
+def agreed(found: Sequence[Costed]) -> None:
+    """Exit 1 where trace and closed form differ; the view's notes say where."""
+    passed(not any(each.disagreements for each in found))

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
-from costcalc import api, machine
+from costcalc import machine
+from costcalc.api import limiting, subjects
+from costcalc.api.subjects import Options
+from costcalc.cli.base import Plain
 from costcalc.cli.options import (
     By,
     Calibrations,
@@ -34,7 +36,8 @@ from costcalc.cli.options import (
     reported,
     words,
 )
-from costcalc.cli.output import progress, put, say
+from costcalc.cli.output import progress, put
+from costcalc.cli.run import say
 from costcalc.errors import ENVIRONMENT, CostcalcError
 from costcalc.latency import files
 from costcalc.spec.catalogue import STDIN
@@ -73,12 +76,15 @@ Template = Annotated[str, typer.Option("--template", metavar="FILE", help="a jin
 Force = Annotated[bool, typer.Option("--force", help="write over files that are not ours, too")]
 
 
-class Recorded(TyperCommand):
+class Recorded(Plain):
     """A command that remembers how it was called, for the footer of what it writes."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         ctx.meta["command"] = shlex.join(["costcalc", ctx.info_name, *args])
         return super().parse_args(ctx, args)
+
+
+COMMAND = Recorded
 
 
 def report(
@@ -122,8 +128,8 @@ def report(
 
 
 def _chosen(
-    names: list[str] | None, sets: list[str] | None, given: api.Options
-) -> tuple[list[str], list[api.Options]]:
+    names: list[str] | None, sets: list[str] | None, given: Options
+) -> tuple[list[str], list[Options]]:
     """The names to report on, or those of the configuration, and the options of each."""
     from costcalc.report import configured
 
@@ -148,7 +154,7 @@ def _wanted(
 
 
 def _reported(
-    names: Sequence[str], each: Sequence[api.Options], wanted: Wanted, made: Made, place: _Place
+    names: Sequence[str], each: Sequence[Options], wanted: Wanted, made: Made, place: _Place
 ) -> tuple[dict[str, str], Sequence[str]]:
     """What is to be written, file by file, and what was found on the way."""
     from costcalc.report import making
@@ -169,7 +175,7 @@ def _made(context: typer.Context, names: Sequence[str]) -> Made:
     """How the reports come about, with the versions of what counts and of where models come from."""
     from costcalc.report.architecture import Made
 
-    is_model = any(map(api.is_foreign, names))
+    is_model = any(map(subjects.is_foreign, names))
     return Made(
         context.meta["command"], machine.versions(machine.REPORTED + (machine.ZOOS if is_model else ()))
     )
@@ -177,12 +183,12 @@ def _made(context: typer.Context, names: Sequence[str]) -> Made:
 
 def _merged(
     names: Sequence[str],
-    own: Mapping[str, api.Options],
-    given: api.Options,
+    own: Mapping[str, Options],
+    given: Options,
     settings: Sequence[Mapping[str, str]],
-) -> list[api.Options]:
+) -> list[Options]:
     """To each name its options: those of the configuration, over which the command line goes."""
-    before = [own.get(name, api.Options()) for name in names]
+    before = [own.get(name, Options()) for name in names]
     return [
         replace(
             given,
@@ -212,7 +218,7 @@ def _limits(
 ) -> Sequence[Limit]:
     """The limits of a command line, which need not have any."""
     given = (macs, params, activations, peak, pairs(blocks, "--block", "NAME=LIMIT"))
-    return api.limits(*given) if any(given) else ()
+    return limiting.limits(*given) if any(given) else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from costcalc import api
+from costcalc.api.results import Costed, Costs
+from costcalc.api.subjects import Options
+from costcalc.cli.base import commands
 from costcalc.cli.options import (
     AUTO,
     AtLeast,
@@ -40,7 +42,8 @@ from costcalc.cli.options import (
     rules,
     words,
 )
-from costcalc.cli.output import measuring, progress, say, show
+from costcalc.cli.output import measuring, progress, show
+from costcalc.cli.run import say
 from costcalc.errors import CostcalcError
 
 if TYPE_CHECKING:
@@ -72,9 +75,7 @@ class _Bench(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-app = typer.Typer(
-    cls=_Bench, help="Measure latency.", context_settings={"help_option_names": ["-h", "--help"]}
-)
+app = commands(cls=_Bench, help="Measure latency.", add_completion=False)
 
 
 @app.command()
@@ -121,7 +122,7 @@ def _way(device: str, dtype: str, layout: str, mode: str, threads: int, until: R
 
 
 def _measured(
-    names: Sequence[str], settings: Sequence[api.Options], save: str, how: Mapping[str, Any]
+    names: Sequence[str], settings: Sequence[Options], save: str, how: Mapping[str, Any]
 ) -> timing.Bench:
     """Measure, once it is known that the run can be saved."""
     from costcalc.api import timing
@@ -278,20 +279,20 @@ def validate(
 
 
 def predicted(
-    of: Sequence[api.Costed | str], how: Sequence[api.Options], on: str, batch: int, dtype: str, mode: str
+    of: Sequence[Costed | str], how: Sequence[Options], on: str, batch: int, dtype: str, mode: str
 ) -> timing.Predictions:
     """Predictions for a command about costs: of what it has costed, or of names."""
     from costcalc.api import timing
 
     if any(each.backward for each in how):
         raise CostcalcError("--on predicts a forward pass in inference; leave out --train")
-    known = [each.graph if isinstance(each, api.Costs) else each for each in of]
-    names = [each.subject.name if isinstance(each, api.Costed) else each for each in known]
+    known = [each.graph if isinstance(each, Costs) else each for each in of]
+    names = [each.subject.name if isinstance(each, Costed) else each for each in known]
     return timing.predict(*names, on=words(on), batch=(batch,), dtype=dtype, mode=mode, options=how)
 
 
 def limited(
-    of: api.Costed | str, how: api.Options, latency: str, on: str, batch: int, dtype: str, mode: str
+    of: Costed | str, how: Options, latency: str, on: str, batch: int, dtype: str, mode: str
 ) -> tuple[timing.LatencyBudget, ...]:
     """The limit on latency of a command line, if there is one."""
     if bool(latency) != bool(on):

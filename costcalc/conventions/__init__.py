@@ -2,42 +2,39 @@
 
 from __future__ import annotations
 
-from costcalc.conventions.dispatched import FLOPCOUNTER, FLOPCOUNTER_CPU, PTFLOPS_ATEN
-from costcalc.conventions.patched import CALFLOPS, DEEPSPEED
-from costcalc.conventions.plain import COSTCALC, TORCHVISION
-from costcalc.conventions.ptflops import PTFLOPS
-from costcalc.conventions.terms import Convention, Term
-from costcalc.conventions.thop import THOP
-from costcalc.conventions.torchinfo import TORCHINFO
-from costcalc.conventions.traced import FVCORE, TORCHPROFILE
-from costcalc.conventions.ultralytics import ULTRALYTICS
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from costcalc.errors import CostcalcError, did_you_mean, shortened
 
-__all__ = ["CONVENTIONS", "Convention", "Term", "named"]
+if TYPE_CHECKING:
+    from costcalc.conventions.terms import Convention
 
-CONVENTIONS: dict[str, Convention] = {
-    convention.key: convention
-    for convention in (
-        COSTCALC,
-        TORCHVISION,
-        FLOPCOUNTER,
-        FLOPCOUNTER_CPU,
-        FVCORE,
-        THOP,
-        ULTRALYTICS,
-        PTFLOPS,
-        PTFLOPS_ATEN,
-        TORCHINFO,
-        TORCHPROFILE,
-        CALFLOPS,
-        DEEPSPEED,
-    )
+__all__ = ["KEYS", "named"]
+
+_HOMES = {
+    "costcalc": "plain.COSTCALC",
+    "torchvision": "plain.TORCHVISION",
+    "flopcounter": "dispatched.FLOPCOUNTER",
+    "flopcounter-cpu": "dispatched.FLOPCOUNTER_CPU",
+    "fvcore": "traced.FVCORE",
+    "thop": "thop.THOP",
+    "ultralytics-thop": "ultralytics.ULTRALYTICS",
+    "ptflops": "ptflops.PTFLOPS",
+    "ptflops-aten": "dispatched.PTFLOPS_ATEN",
+    "torchinfo": "torchinfo.TORCHINFO",
+    "torchprofile": "traced.TORCHPROFILE",
+    "calflops": "patched.CALFLOPS",
+    "deepspeed": "patched.DEEPSPEED",
 }
+KEYS = tuple(_HOMES)
 
 
 def named(key: str) -> Convention:
     """The convention of that key; raises :class:`CostcalcError` for an unknown one."""
-    if key not in CONVENTIONS:
-        hint = did_you_mean(key, CONVENTIONS) or f"; there are {', '.join(CONVENTIONS)}"
+    if key not in _HOMES:
+        hint = did_you_mean(key, KEYS) or f"; there are {', '.join(KEYS)}"
         raise CostcalcError(f"no counter is called {shortened(key)}{hint}")
-    return CONVENTIONS[key]
+    room, _, constant = _HOMES[key].partition(".")
+    found: Convention = getattr(import_module(f"{__name__}.{room}"), constant)
+    return found

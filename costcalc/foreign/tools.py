@@ -21,6 +21,7 @@ from torch import nn
 from torch.utils import _pytree as pytree
 
 from costcalc import conventions
+from costcalc.conventions.terms import Convention
 from costcalc.errors import ENVIRONMENT, CostcalcError
 
 MOST_SAID = 200  # letters of another program's message
@@ -77,7 +78,7 @@ def _zeros(tensor: torch.Tensor) -> torch.Tensor:
     return nn.Parameter(zeros, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else zeros
 
 
-def _installed(convention: conventions.Convention) -> None:
+def _installed(convention: Convention) -> None:
     try:
         metadata.version(convention.distribution)
     except metadata.PackageNotFoundError:

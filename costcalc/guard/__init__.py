@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from costcalc import findings
-from costcalc.api import Costed, Costs, Result, costed
+from costcalc.api.results import Costed, Costs, Result
+from costcalc.api.subjects import costed
 from costcalc.errors import ENVIRONMENT, USAGE, CostcalcError, Problem
 from costcalc.findings import Finding
 from costcalc.guard import choosing, config, explaining, gaps, growing, judging, lock

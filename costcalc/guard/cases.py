@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from costcalc.api import Costed, Counted
+from costcalc.api.counted import Counted
+from costcalc.api.results import Costed
 from costcalc.errors import Place
 from costcalc.findings import UNKNOWN, Finding, Level
 from costcalc.guard.choosing import Model

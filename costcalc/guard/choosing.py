@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from costcalc import spec
-from costcalc.api import Options, is_foreign
+from costcalc.api.subjects import Options, is_foreign
 from costcalc.errors import CostcalcError, Place, Problem, did_you_mean, shortened
 from costcalc.guard.config import Config
 from costcalc.guard.entries import Budget

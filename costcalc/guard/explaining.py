@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from costcalc import render, views
-from costcalc.api import Budget, explained
+from costcalc import render
+from costcalc.api.explaining import explained
+from costcalc.api.limiting import Budget
 from costcalc.findings import Amount, Finding, Growth
 from costcalc.guard.cases import Case
 from costcalc.records import TOTAL, Column, Grid, Limit, Verdict, View
+from costcalc.views import explaining
 
 
 def beside(view: View, exceeded: Sequence[tuple[Case, Finding]]) -> View:
@@ -39,7 +41,10 @@ def _told(label: str, pairs: Sequence[tuple[Case, Finding]]) -> View:
     costed = pairs[0][0].costed
     reasons = explained(Budget(costed, _strictest([finding for _, finding in pairs]))).reasons
     told = [(reason.verdict, reason.parts, reason.remedies) for reason in reasons]
-    shown, notes = views.why(TOTAL, told, costed.labels), views.why(label, told, costed.labels).notes
+    shown, notes = (
+        explaining.why(TOTAL, told, costed.labels),
+        explaining.why(label, told, costed.labels).notes,
+    )
     return replace(shown, notes=notes, summary=tuple(f"{label}: {line}" for line in shown.summary))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from costcalc import units
-from costcalc.api import Costed
+from costcalc.api.results import Costed
 from costcalc.errors import ENVIRONMENT, CostcalcError, Place, did_you_mean
 from costcalc.findings import BROKEN, NOTHING, STALE, UNKNOWN, Finding, Level
 from costcalc.guard import lock

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from costcalc import spec
-from costcalc.api import costed
+from costcalc.api.subjects import costed
 from costcalc.errors import CostcalcError
 from costcalc.guard import lock
 from costcalc.guard.choosing import Model, real

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any
 
-from costcalc.api import Costs, predicting
+from costcalc.api import predicting
+from costcalc.api.results import Costs
 from costcalc.checks import JUDGED
 from costcalc.errors import CostcalcError
 from costcalc.findings import (

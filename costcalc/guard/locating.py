@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from costcalc.api import Costed, Costs
 from costcalc.api.predicting import Predictions
+from costcalc.api.results import Costed, Costs
 from costcalc.checks import JUDGED
 from costcalc.errors import Place
 from costcalc.records import Part

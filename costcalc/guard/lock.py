@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from costcalc.api import Costed, Counted
+from costcalc.api.counted import Counted
+from costcalc.api.results import Costed
 from costcalc.checks import JUDGED
 from costcalc.errors import CostcalcError, Place, Problem
 from costcalc.guard import config, places

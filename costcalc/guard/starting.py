@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from costcalc import spec, units
-from costcalc.api import Options, costed, is_foreign
+from costcalc.api.subjects import Options, costed, is_foreign
 from costcalc.checks import JUDGED
 from costcalc.errors import CostcalcError
 from costcalc.machine import ZOOS

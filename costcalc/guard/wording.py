@@ -6,7 +6,7 @@ import shlex
 from fractions import Fraction
 
 from costcalc import units
-from costcalc.api import Costed
+from costcalc.api.results import Costed
 from costcalc.checks import JUDGED
 from costcalc.errors import Place
 from costcalc.findings import CLOSE, Amount, Growth, Predicted

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from costcalc import api, publications, spec, units, views
+from costcalc import publications, spec, units
+from costcalc.api import explaining, formulating, publishing
+from costcalc.api.limiting import Budget
 from costcalc.api.predicting import Predictions
+from costcalc.api.publishing import Claims
+from costcalc.api.results import Costed, Costs
 from costcalc.errors import CostcalcError
 from costcalc.records import Grid, View
 from costcalc.report import arithmetic, drawing, latency, summary
 from costcalc.report.document import Document, Element, Items, Section, Table, Text
 from costcalc.report.inline import code, literal
 from costcalc.report.wording import listed, several
+from costcalc.views.metrics import CONVENTION
 
 MOST_OPEN = 40  # rows of a table that need not be folded
 MULTIPLIED = 3  # costliest layers that are multiplied out
@@ -26,7 +31,7 @@ class Made:
     command: str
     versions: Mapping[str, str | None]
 
-    def footer(self, convention: str = views.CONVENTION) -> tuple[str, ...]:
+    def footer(self, convention: str = CONVENTION) -> tuple[str, ...]:
         """The last lines of every report."""
         known = " · ".join(f"{name} {version or 'missing'}" for name, version in self.versions.items())
         return (f"Written by `{self.command}`", known, convention)
@@ -43,12 +48,12 @@ class Asked:
     made: Made
     position: Predictions | None = None
     is_predicted: bool = False
-    budget: api.Budget | None = None
+    budget: Budget | None = None
     runs: Sequence[latency.Measured] = ()
     settings: Mapping[str, str] | None = None
 
 
-def architecture(name: str, of: api.Costed, asked: Asked) -> Document:
+def architecture(name: str, of: Costed, asked: Asked) -> Document:
     """The report on an architecture, under the ``name`` of its file; raises :class:`CostcalcError`."""
     view = of.view()
     claims = _claims(of)
@@ -68,9 +73,7 @@ def architecture(name: str, of: api.Costed, asked: Asked) -> Document:
     return Document(name, of.subject.name, summary.lead(of), kept, asked.made.footer(convention))
 
 
-def _short(
-    of: api.Costed, view: View, convention: str, budget: api.Budget | None, claims: api.Claims | None
-) -> Section:
+def _short(of: Costed, view: View, convention: str, budget: Budget | None, claims: Claims | None) -> Section:
     """The few facts that a reader takes along, and how they were counted."""
     said = list(summary.items(of))
     judged = () if budget is None else budget.view().summary
@@ -83,13 +86,13 @@ def _short(
     return Section("In short", (Items(tuple(said)),))
 
 
-def _limits(budget: api.Budget | None) -> list[Section]:
+def _limits(budget: Budget | None) -> list[Section]:
     """The limits; of those exceeded what is behind it, and the known changes that would help."""
     if budget is None:
         return []
     elements: list[Element] = [_untitled(grid) for grid in budget.view().grids if grid.key == "limits"]
     if not budget.passed:
-        why = api.explained(budget).view()
+        why = explaining.explained(budget).view()
         elements += _bulleted(why.summary) + [Table(grid) for grid in why.grids] + _bulleted(why.notes)
     return [Section("Budget", tuple(elements))]
 
@@ -99,7 +102,7 @@ def _bulleted(lines: Sequence[str]) -> list[Element]:
     return [Items(tuple(map(literal, lines)))] if lines else []
 
 
-def _blocks(of: api.Costed, view: View) -> Section:
+def _blocks(of: Costed, view: View) -> Section:
     """The table whose columns add up to the totals, and how the blocks are wired."""
     table = view.grids[0]
     wired = drawing.diagram(of)
@@ -113,9 +116,9 @@ def _untitled(grid: Grid) -> Table:
     return Table(replace(grid, title="") if is_short else grid, open=is_short)
 
 
-def _multiplied(of: api.Costed) -> list[Section]:
+def _multiplied(of: Costed) -> list[Section]:
     """The costliest layers of a spec with numbers filled in."""
-    if not isinstance(of, api.Costs):
+    if not isinstance(of, Costs):
         return []
     found = arithmetic.costliest(of.graph.nodes, of.layers, MULTIPLIED)
     elements = [
@@ -127,12 +130,12 @@ def _multiplied(of: api.Costed) -> list[Section]:
     return [Section(f"The costliest {what}, multiplied out", tuple(elements))] if found else []
 
 
-def _formulas(of: api.Costed, settings: Mapping[str, str]) -> list[Section]:
+def _formulas(of: Costed, settings: Mapping[str, str]) -> list[Section]:
     """The closed form of a spec in its parameters, if it has any that can be symbols."""
-    if not isinstance(of, api.Costs):
+    if not isinstance(of, Costs):
         return []
     try:
-        found = api.closed_form(of.subject.name, settings=settings)
+        found = formulating.closed_form(of.subject.name, settings=settings)
     except CostcalcError:
         return []  # no parameter, or none that a formula exists for
     at = listed([f"{code(key)} = {units.count(value)}" for key, value in found.at.items()])
@@ -143,27 +146,27 @@ def _formulas(of: api.Costed, settings: Mapping[str, str]) -> list[Section]:
     return [Section("Closed form", (Text(said), *steps, *edge))] if steps and found.at else []
 
 
-def _claims(of: api.Costed) -> api.Claims | None:
+def _claims(of: Costed) -> Claims | None:
     """The published claims that rest on the preset as it stands."""
-    is_preset = isinstance(of, api.Costs) and of.subject.name in spec.presets()
+    is_preset = isinstance(of, Costs) and of.subject.name in spec.presets()
     if not is_preset or of.graph.about.changed:  # type: ignore[attr-defined]
         return None
     try:
-        return api.claims(of=of.subject.name)
+        return publishing.claims(of=of.subject.name)
     except CostcalcError:
         return None  # nobody claims anything of it
 
 
-def _claimed(of: api.Costed, claims: api.Claims) -> Section:
+def _claimed(of: Costed, claims: Claims) -> Section:
     """A line a claim, and what the verdicts mean."""
     view = claims.view()
     meanings = publications.verdicts.MEANINGS
     said = f"{several(len(claims.verdicts), 'claim')} of {several(len(_papers(claims)), 'publication')}"
-    words = tuple(note for note in view.notes if note != views.CONVENTION and note.split(":")[0] in meanings)
+    words = tuple(note for note in view.notes if note != CONVENTION and note.split(":")[0] in meanings)
     first = claims.verdicts[0].claim.id
     more = f"{said}; `costcalc claims ID` derives each, for example `costcalc claims {first}`."
     return Section("What is claimed of it", (Text(more), *map(_untitled, view.grids), Items(words)))
 
 
-def _papers(claims: api.Claims) -> set[str]:
+def _papers(claims: Claims) -> set[str]:
     return {verdict.claim.publication for verdict in claims.verdicts}

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from costcalc import guard
-from costcalc.api import Options
+from costcalc.api.subjects import Options
 from costcalc.errors import CostcalcError, Problem
 from costcalc.guard import choosing, config
 

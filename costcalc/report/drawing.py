@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import accumulate
 
-from costcalc import api, structure, units
+from costcalc import structure, units
+from costcalc.api.results import Costed, Costs
 from costcalc.graph import INPUT, Graph
 from costcalc.records import Part
 from costcalc.report.document import Arrow, Bar, Bars, Box, Chart, Diagram, Grouped, Lines, Series
@@ -23,7 +24,7 @@ def _params(part: Part) -> int:
     return part.cost.params
 
 
-def charts(of: api.Costed) -> tuple[Chart, ...]:
+def charts(of: Costed) -> tuple[Chart, ...]:
     """MACs and params per block, both summed up over depth, and activations with their peak."""
     parts, macs = of.blocks, of.labels["macs"]
     found: list[Chart] = [
@@ -79,14 +80,14 @@ def _activations(parts: Sequence[Part]) -> Grouped:
     return Grouped("activations", "activations of each block", labels, series, "activations")
 
 
-def diagram(of: api.Costed, key: str = "blocks") -> Diagram | None:
+def diagram(of: Costed, key: str = "blocks") -> Diagram | None:
     """The blocks and what flows from one to another, coloured by MACs.
 
     None without wiring (a model that was counted as it runs), for a single block, for more than can be
     read, and where two blocks feed each other.
     """
     parts = of.blocks
-    if not isinstance(of, api.Costs) or not 1 < len(parts) < MOST_BOXES:
+    if not isinstance(of, Costs) or not 1 < len(parts) < MOST_BOXES:
         return None
     most = max(map(_macs, parts)) or 1
     start = Box(INPUT, INPUT, units.shape(of.graph.input_shape), 0.0, "")

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from costcalc import api, formula, machine, spec
-from costcalc.api import timing
+from costcalc import formula, machine, spec
+from costcalc.api import limiting, subjects, timing
+from costcalc.api.limiting import Budget
 from costcalc.api.predicting import Predictions
+from costcalc.api.results import Costed, Costs
+from costcalc.api.subjects import Options
 from costcalc.errors import CostcalcError, did_you_mean, shortened
 from costcalc.records import Limit
 from costcalc.report import latency, networks, papers, writing
@@ -45,7 +48,7 @@ class Reports:
 
 def reports(
     names: Sequence[str],
-    options: Sequence[api.Options] = (),
+    options: Sequence[Options] = (),
     wanted: Wanted | None = None,
     made: Made | None = None,
 ) -> Reports:
@@ -55,12 +58,12 @@ def reports(
     """
     wanted, made = wanted or Wanted(), made or Made("costcalc.report", machine.versions())
     stems = writing.distinct([known(name) for name in names])
-    pairs = dict(zip(names, options or [api.Options()] * len(names), strict=True))
+    pairs = dict(zip(names, options or [Options()] * len(names), strict=True))
     kinds = {name: how for name, how in pairs.items() if name not in papers.names()}
     if not kinds:
         _without(wanted)
     runs = tuple(latency.Measured(path, timing.saved(path, wanted.calibrations)) for path in wanted.runs)
-    costs = {name: api.costed(name, how) for name, how in kinds.items()}
+    costs = {name: subjects.costed(name, how) for name, how in kinds.items()}
     _held(runs, [each.subject.name for each in costs.values()])
     budgets = _budgets(list(costs.values()), wanted)
     found = {}
@@ -75,10 +78,10 @@ def reports(
     return Reports(tuple(documents), tuple(_findings(costs.values(), budgets)))
 
 
-def _findings(costs: Iterable[api.Costed], budgets: Sequence[api.Budget | None]) -> Iterator[str]:
+def _findings(costs: Iterable[Costed], budgets: Sequence[Budget | None]) -> Iterator[str]:
     """A line for each network whose counts differ, and for each limit exceeded."""
     for of in costs:
-        if isinstance(of, api.Costs) and of.disagreements:
+        if isinstance(of, Costs) and of.disagreements:
             name = of.subject.name
             yield f"{name}: trace and closed form differ; `costcalc check {name}` says where"
     for budget in budgets:
@@ -89,7 +92,7 @@ def _findings(costs: Iterable[api.Costed], budgets: Sequence[api.Budget | None])
 
 def known(name: str) -> str:
     """The name of an architecture or paper; raises :class:`CostcalcError` with the nearest of both."""
-    if name in papers.names() or api.is_foreign(name):
+    if name in papers.names() or subjects.is_foreign(name):
         return name
     try:
         catalogue.find(spec.stem(name))
@@ -120,20 +123,20 @@ def _held(runs: Sequence[latency.Measured], names: Sequence[str]) -> None:
             )
 
 
-def _budgets(costs: Sequence[api.Costed], wanted: Wanted) -> list[api.Budget | None]:
+def _budgets(costs: Sequence[Costed], wanted: Wanted) -> list[Budget | None]:
     """Verdicts for each architecture; a limit on a block is for those that have it, and one must."""
     for limit in wanted.limits:
         if limit.part and costs and not any(limit.part in each.names for each in costs):
             costs[0].named(limit.part)  # says what is wrong, with the nearest known block
-    found: list[api.Budget | None] = []
+    found: list[Budget | None] = []
     for each in costs:
         own = [limit for limit in wanted.limits if not limit.part or limit.part in each.names]
-        found.append(api.judged(each, own, wanted.uncounted) if own else None)
+        found.append(limiting.judged(each, own, wanted.uncounted) if own else None)
     return found
 
 
-def _predicted(costs: Sequence[api.Costed], options: Sequence[api.Options], wanted: Wanted) -> Predictions:
-    of = [each.graph if isinstance(each, api.Costs) else each.subject.name for each in costs]
+def _predicted(costs: Sequence[Costed], options: Sequence[Options], wanted: Wanted) -> Predictions:
+    of = [each.graph if isinstance(each, Costs) else each.subject.name for each in costs]
     on = wanted.on or (latency.DEVICE,)
     return timing.predict(
         *of,

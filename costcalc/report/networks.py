@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from costcalc import api, units, views
+from costcalc import units
 from costcalc.api.predicting import Predictions
+from costcalc.api.results import Costed
 from costcalc.records import Cell, Column, Grid, Part
 from costcalc.report.architecture import Made
 from costcalc.report.document import (
@@ -22,6 +23,8 @@ from costcalc.report.document import (
 )
 from costcalc.report.inline import code, literal
 from costcalc.report.wording import capitalised, listed, several
+from costcalc.views.metrics import CONVENTION, METRICS
+from costcalc.views.metrics import metrics as known
 
 COMPARISON = "comparison"  # the stem of its file
 ENTRANCE = "README.md"  # what GitHub shows of a folder
@@ -44,7 +47,7 @@ class Spot:
 
 
 def comparison(
-    of: Sequence[api.Costed], presets: Sequence[Spot], made: Made, predicted: Predictions | None = None
+    of: Sequence[Costed], presets: Sequence[Spot], made: Made, predicted: Predictions | None = None
 ) -> Document:
     """Who is smallest and largest by how much, totals, bars, and where each lies among all presets."""
     names = [each.subject.name for each in of]
@@ -58,25 +61,25 @@ def comparison(
     return Document(COMPARISON, "Comparison", lead, tuple(sections), made.footer())
 
 
-def _bounds(of: Sequence[api.Costed]) -> tuple[str, ...]:
+def _bounds(of: Sequence[Costed]) -> tuple[str, ...]:
     """Whose counts are bounds, and why."""
     return tuple(
         f"{code(each.subject.name)}: {literal(line)}" for each in of for line in each.view().warnings
     )
 
 
-def extremes(of: Sequence[api.Costed]) -> tuple[str, ...]:
+def extremes(of: Sequence[Costed]) -> tuple[str, ...]:
     """For each count the most and the least, and the exact ratio between them; then who is not beaten.
 
     Nobody has fewest or most of what is only a bound: then it is said whose, and params alone are ranked.
     """
     bounds = _bounds(of)
     keys = ("params",) if bounds else tuple(COUNTED)
-    ranked = [_extreme(of, views.METRICS[key].label, COUNTED[key]) for key in keys]
+    ranked = [_extreme(of, METRICS[key].label, COUNTED[key]) for key in keys]
     return (*ranked, *(bounds or _undominated(of)))
 
 
-def _extreme(of: Sequence[api.Costed], label: str, count: Callable[[Part], int]) -> str:
+def _extreme(of: Sequence[Costed], label: str, count: Callable[[Part], int]) -> str:
     counts = [(each.subject.name, count(each.whole)) for each in of]
     low, high = (pick(value for _, value in counts) for pick in (min, max))
     label = capitalised(label)
@@ -95,7 +98,7 @@ def _having(counts: Sequence[tuple[str, int]], value: int) -> str:
     return f"{listed(names)} {'has' if len(names) == 1 else 'have'}"
 
 
-def _undominated(of: Sequence[api.Costed]) -> tuple[str, ...]:
+def _undominated(of: Sequence[Costed]) -> tuple[str, ...]:
     """Whom no other beats in MACs and params at once."""
     spots = [Spot(each.subject.name, each.total.params, each.total.macs) for each in of]
     ahead = [
@@ -109,8 +112,8 @@ def _undominated(of: Sequence[api.Costed]) -> tuple[str, ...]:
     return (f"**Both at once.** None has both fewer MACs and fewer params than {named}.",)
 
 
-def _totals(of: Sequence[api.Costed]) -> Grid:
-    metrics = views.metrics(TOTALS)
+def _totals(of: Sequence[Costed]) -> Grid:
+    metrics = known(TOTALS)
     columns = (
         Column("name", "architecture", "name"),
         Column("input", "input", "text"),
@@ -127,12 +130,12 @@ def _totals(of: Sequence[api.Costed]) -> Grid:
     return Grid("totals", "", columns, rows)
 
 
-def _bars(of: Sequence[api.Costed]) -> tuple[Grouped, ...]:
+def _bars(of: Sequence[Costed]) -> tuple[Grouped, ...]:
     """All counts on one scale: of each, the share of the largest."""
     names = tuple(each.subject.name for each in of)
     series = [
         Series(
-            views.METRICS[key].label,
+            METRICS[key].label,
             tuple(Fraction(100 * value, max(values)) for value in values),
             tuple(units.prose(value) for value in values),
         )
@@ -147,11 +150,11 @@ def _latencies(found: Predictions) -> Section:
     """What is predicted of all of them, and in which order."""
     view = found.view()
     tables = [Table(grid) for grid in view.grids if grid.key in ("predictions", "devices")]
-    notes = tuple(note for note in view.notes if note != views.CONVENTION)
+    notes = tuple(note for note in view.notes if note != CONVENTION)
     return Section("Predicted latency", (Items(view.summary), *tables, Items(notes)))
 
 
-def _among(of: Sequence[api.Costed], presets: Sequence[Spot]) -> Section:
+def _among(of: Sequence[Costed], presets: Sequence[Spot]) -> Section:
     """All presets in the plane of params and MACs; those without either have no place on its axes."""
     given = {each.subject.name: Spot(each.subject.name, each.total.params, each.total.macs) for each in of}
     spots = {**{spot.name: spot for spot in presets}, **given}

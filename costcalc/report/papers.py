@@ -13,7 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from costcalc import api, publications, views
+from costcalc import publications
+from costcalc.api import comparing, counting, formulating, publishing
+from costcalc.api.publishing import Claims
 from costcalc.errors import CostcalcError, Misfit
 from costcalc.publications import quantities
 from costcalc.records import Cell, Column, Grid, Style
@@ -34,6 +36,7 @@ from costcalc.report.document import (
 )
 from costcalc.report.wording import listed, several
 from costcalc.spec.source import read
+from costcalc.views.metrics import CONVENTION
 
 PREFIX = "paper-"
 _FILES = Path(__file__).resolve().parent / "papers"
@@ -88,7 +91,7 @@ def _items(texts: Sequence[str]) -> Items:
 def _claims(ids: Sequence[str]) -> Table:
     """Some claims, a line each."""
     chosen = tuple(publications.judged(publications.named(id)) for id in ids)
-    grid = api.Claims(chosen).view().grids[0]
+    grid = Claims(chosen).view().grids[0]
     kept = [index for index, column in enumerate(grid.columns) if column.key != "publication"]
     columns = tuple(grid.columns[index] for index in kept)
     rows = tuple(tuple(row[index] for index in kept) for row in grid.rows)
@@ -97,22 +100,22 @@ def _claims(ids: Sequence[str]) -> Table:
 
 def _derivation(id: str) -> Table:
     """A claim with numbers filled in, step by step."""
-    return Table(next(grid for grid in api.claim(id).view().grids if grid.key == "derivation"))
+    return Table(next(grid for grid in publishing.claim(id).view().grids if grid.key == "derivation"))
 
 
 def _readings(id: str) -> Table:
     """A claim figure by figure: as printed, exact, and how far apart."""
-    return Table(next(grid for grid in api.claim(id).view().grids if grid.key == "readings"))
+    return Table(next(grid for grid in publishing.claim(id).view().grids if grid.key == "readings"))
 
 
 def _compare(names: Sequence[str]) -> Table:
     """Totals side by side."""
-    return Table(api.compare(*names, by="formula").view().grids[0])
+    return Table(comparing.compare(*names, by="formula").view().grids[0])
 
 
 def _diagram(name: str) -> Element:
     """The blocks of a spec."""
-    found = drawing.diagram(api.costs(name, by="formula"), "blocks-" + name.replace("@", "-"))
+    found = drawing.diagram(counting.costs(name, by="formula"), "blocks-" + name.replace("@", "-"))
     if found is None:
         raise Misfit(f"{name} has no diagram")
     return found
@@ -120,7 +123,7 @@ def _diagram(name: str) -> Element:
 
 def _formula(entry: Entry) -> Formula:
     """One count of a spec in symbols."""
-    found = api.closed_form(entry["of"], entry["symbols"]).expressions[entry["count"]]
+    found = formulating.closed_form(entry["of"], entry["symbols"]).expressions[entry["count"]]
     return arithmetic.formula(entry["label"], found)
 
 
@@ -182,12 +185,12 @@ def _chart(entry: Entry) -> Bars | Grouped:
 
 def _claimed(key: str) -> Section:
     """Every claim of the publication, with what comes out."""
-    found = api.claims(paper=key)
+    found = publishing.claims(paper=key)
     own = tuple(each for each in found.verdicts if each.claim.publication == key)
     times = Counter(each.claim.verdict for each in own)
     counted = [f"{times[word]} {word}" for word in publications.verdicts.MEANINGS if times[word]]
     said = f"Of {several(len(own), 'claim')} on cost: {listed(counted)}. `costcalc claims ID` derives each."
-    notes = tuple(note for note in api.Claims(own).view().notes if note != views.CONVENTION)
+    notes = tuple(note for note in Claims(own).view().notes if note != CONVENTION)
     table = _claims([each.claim.id for each in own])
     return Section("Every claim, with its verdict", (Text(said), table, Items(notes)))
 

@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import accumulate
 
-from costcalc import api, units
+from costcalc import units
+from costcalc.api.counted import Counted
+from costcalc.api.results import Costed
 from costcalc.publications.verdicts import CONFIRMED, DERIVED, MEANINGS, NO_COST, TO_STATED_PRECISION
 from costcalc.records import ClaimVerdict, Part
 from costcalc.report.inline import code, literal
@@ -19,7 +21,7 @@ COMING_OUT = (CONFIRMED, TO_STATED_PRECISION)
 UNJUDGED = (DERIVED, NO_COST)
 
 
-def lead(of: api.Costed) -> str:
+def lead(of: Costed) -> str:
     """What it is, and the four counts."""
     subject, whole, labels = of.subject, of.whole, of.labels
     taken = [units.shape(shape) or "a scalar" for shape in subject.inputs]
@@ -37,16 +39,16 @@ def _inputs(shapes: Sequence[str]) -> str:
     return f"{'an input' if len(shapes) == 1 else 'inputs'} of {listed(shapes)}"
 
 
-def _bounds(of: api.Costed) -> tuple[str, str]:
+def _bounds(of: Costed) -> tuple[str, str]:
     """What stands before MACs and activations that are no exact counts; why is said by the view."""
-    if not isinstance(of, api.Counted):
+    if not isinstance(of, Counted):
         return "", ""
     least, most = bool(of.uncounted), bool(of.execution.assumed)
     macs = {(True, False): "at least ", (False, True): "at most ", (True, True): "about "}
     return macs.get((least, most), ""), "at most " if most else ""
 
 
-def items(of: api.Costed) -> tuple[str, ...]:
+def items(of: Costed) -> tuple[str, ...]:
     """Where each count sits, and how deep the network is."""
     return (
         f"**{of.labels['macs']}.** {dominating(of.blocks, of.labels['macs'], lambda part: part.cost.macs)}",
@@ -90,7 +92,7 @@ def _fewest(counts: Sequence[int]) -> int:
     return min(sum(value >= last for value in counts), MOST_NAMED)
 
 
-def _written(of: api.Costed) -> str:
+def _written(of: Costed) -> str:
     """Who writes most, and where most is alive."""
     parts, whole = of.blocks, of.whole
     if not whole.cost.writes:
@@ -118,7 +120,7 @@ def _with_others(parts: Sequence[Part]) -> str:
     return code(first.name) + (f" and {several(len(others), 'other block')}" if others else "")
 
 
-def _deep(of: api.Costed) -> str:
+def _deep(of: Costed) -> str:
     structure = of.whole.structure
     words = [several(structure.depth or 0, "weighted layer")]
     if structure.nonlinearities:

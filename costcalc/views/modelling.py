@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from costcalc import units
 from costcalc.attribution import Attribution, Operator, Parameters
-from costcalc.conventions import Convention, Term
+from costcalc.conventions.terms import Convention, Term
 from costcalc.records import Cell, Column, Grid, View
 from costcalc.views.metrics import ANY_MODEL, CONVENTION, LABELS
 
@@ -86,9 +86,9 @@ def of_models(view: View, of: Attribution, convention: Convention | None, alone:
     )
 
 
-def labels(convention: Convention | None) -> Mapping[str, str]:
+def labels(convention: Convention) -> Mapping[str, str]:
     """What metrics are called: MACs by the name that another counter has for its figure."""
-    return {**LABELS, "macs": f"{convention.key} {convention.calls_it}"} if convention else LABELS
+    return {**LABELS, "macs": f"{convention.key} {convention.calls_it}"}
 
 
 def _convention(of: Attribution, convention: Convention | None) -> str:
