@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import typer
 
 from costcalc import cli
+from costcalc.cli import app
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -70,7 +70,7 @@ def test_console_blocks(index: int, request: pytest.FixtureRequest) -> None:
 def test_commands_that_measure_are_spelt_right(command: str) -> None:
     """They take a device or minutes, so that only their options are read here."""
     _, name, *argv = shlex.split(command)
-    found = typer.main.get_command(cli.app).commands[name]  # type: ignore[attr-defined]
+    found = app.loaded(name)
     if hasattr(found, "commands"):  # bench, and what it may be followed by
         name, argv = (argv[0], argv[1:]) if argv[0] in found.commands else ("run", argv)
         found = found.commands[name]
@@ -116,7 +116,7 @@ def test_commands_in_the_text_work(command: str) -> None:
 
 def test_every_command_stands_in_the_readme() -> None:
     text = README.read_text()
-    for name in typer.main.get_command(cli.app).commands:  # type: ignore[attr-defined]
+    for name in app.COMMANDS:
         assert f"costcalc {name}" in text
 
 

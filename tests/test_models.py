@@ -11,12 +11,12 @@ from pathlib import Path
 import nets
 import pytest
 import torch
-from costcalc.subjects import Options
 from torch import nn
 
 import costcalc
 from costcalc import cli, conventions
 from costcalc.api import checking, counting, subjects
+from costcalc.api.subjects import Options
 from costcalc.errors import CostcalcError
 
 Run = Callable[..., tuple[int, str, str]]

@@ -9,9 +9,8 @@ from importlib import import_module
 from typing import Annotated, Any, NamedTuple
 
 import typer
-from typer.core import TyperCommand, TyperGroup
 
-from costcalc.cli.base import Plain, commands
+from costcalc.cli.base import Command, Group, commands
 from costcalc.cli.run import Run
 
 LOOK, JUDGE, TIME, HELP = "Look", "Judge", "Time", "Help"
@@ -30,9 +29,9 @@ COMMANDS = {
     "show": Known("looking.show_", LOOK, "What each block costs, with totals."),
     "compare": Known("looking.compare_", LOOK, "Architectures side by side, block by block."),
     "budget": Known("judging.budget", JUDGE, "Is it within the limits? Exit 0 if it is, 1 if not."),
-    "check": Known("judging.check", JUDGE, "Do three counts agree, layer by layer?"),
-    "reconcile": Known("judging.reconcile", JUDGE, "Why other counters say something else, term by term."),
-    "claims": Known("judging.claims", JUDGE, "Which published numbers are right, rounded or wrong."),
+    "check": Known("checking.check", JUDGE, "Do three counts agree, layer by layer?"),
+    "reconcile": Known("checking.reconcile", JUDGE, "Why other counters say something else, term by term."),
+    "claims": Known("checking.claims", JUDGE, "Which published numbers are right, rounded or wrong."),
     "formula": Known("looking.formula_", LOOK, "The closed form in its parameters, in symbols."),
     "diff": Known(
         "differing.diff", LOOK, "What changed between two versions, and what it did to each count."
@@ -55,13 +54,13 @@ COMMANDS = {
 }
 
 
-class Commands(TyperGroup):
+class Commands(Group):
     """All commands by name; one that is only listed stays unloaded."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
         self.commands = {
-            name: TyperCommand(name, help=known.summary, rich_help_panel=known.panel)
+            name: Command(name, help=known.summary, rich_help_panel=known.panel)
             for name, known in COMMANDS.items()
         }
 
@@ -104,6 +103,6 @@ def loaded(name: str) -> Any:
     found = getattr(room, attribute)
     if not isinstance(found, typer.Typer):
         alone = commands(add_completion=False)
-        alone.command(name, cls=getattr(room, "COMMAND", Plain))(found)
+        alone.command(name, cls=getattr(room, "COMMAND", Command))(found)
         found = alone
     return typer.main.get_command(found)

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 IS_TERMINAL = sys.stdout.isatty() and sys.stderr.isatty()
 
@@ -43,11 +43,29 @@ class _AsTyped:
         return param.get_runtime_param().coerce(value, param=param, ctx=ctx)
 
 
-class Plain(TyperCommand):
-    """A command that pydantic is not imported for."""
+class Plain:
+    """Commands, or groups of them, that pydantic is not imported for."""
 
-    def __init__(self, *args: Any, **attributes: Any) -> None:
-        super().__init__(*args, **attributes)
-        params: list[Any] = self.params
-        for param in params:
-            param._runtime_param = _AsTyped()  # typer builds its own where this is not looked at
+    def get_params(self, ctx: Any) -> list[Any]:
+        found: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for param in found:
+            if getattr(param, "_runtime_param", self) is None:  # typer's own is not built yet
+                param._runtime_param = _AsTyped()
+        return found
+
+
+class Command(Plain, TyperCommand):
+    """A command."""
+
+
+class Group(Plain, TyperGroup):
+    """A group of commands."""
+
+
+class RunGroup(Group):
+    """``bench NAME…`` is ``bench run NAME…``; a first word that is a command of its own is that."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or args[0] not in self.commands:
+            args = ["run", *args]
+        return super().parse_args(ctx, args)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from costcalc import render
-from costcalc.cli.base import commands
+from costcalc.cli.base import RunGroup, commands
 from costcalc.cli.options import AUTO, Inputs, Json
 from costcalc.cli.output import progress, put, show
 from costcalc.cli.run import say
@@ -87,16 +86,7 @@ Form = Annotated[
 ]
 
 
-class _Guard(TyperGroup):
-    """``guard MODEL…`` judges; a first word that is a command of its own is that."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if not args or args[0] not in self.commands:
-            args = ["run", *args]
-        return super().parse_args(ctx, args)
-
-
-app = commands(cls=_Guard, help="Hold models to budgets.", add_completion=False)
+app = commands(cls=RunGroup, help="Hold models to budgets.", add_completion=False)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The commands that judge: limits, other counts, published claims."""
+"""The command that judges limits."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from costcalc.api import limiting
+from costcalc.api.limiting import Budget
 from costcalc.api.subjects import Options, costed
 from costcalc.cli.options import (
     AUTO,
     Batch,
     By,
-    Claimed,
     Dtype,
     Form,
     How,
@@ -27,10 +28,8 @@ from costcalc.cli.options import (
     MostAlive,
     MostMacs,
     MostParams,
-    RunThem,
     Sets,
     Spec,
-    Tools,
     Train,
     Training,
     Uncounted,
@@ -38,14 +37,13 @@ from costcalc.cli.options import (
     Whose,
     options,
     pairs,
-    words,
 )
 from costcalc.cli.output import agreed, passed, progress, show
-from costcalc.errors import ENVIRONMENT, CostcalcError
+from costcalc.errors import ENVIRONMENT
 from costcalc.records import View
+from costcalc.views.judging import joined
 
 if TYPE_CHECKING:
-    from costcalc.api.limiting import Budget
     from costcalc.api.results import Costed
     from costcalc.api.timing import LatencyBudget
 
@@ -81,8 +79,6 @@ def budget(
     A limit on the latency is on the predicted one, of --batch samples in --dtype; where the limit lies in
     the range of the prediction there is no verdict, exit 3.
     """
-    from costcalc.api import limiting
-
     size, kind = (1, "fp32") if on else (batch, dtype)  # with a device they say what it is given
     how = options(sets, training, by, inputs, size, kind, keys, train, convention)
     given = (limit, params, activations, peak, pairs(block, "--block", "NAME=LIMIT"))
@@ -94,92 +90,6 @@ def budget(
     show(_joined(found, timed, why), form, json, by)
     agreed(costs)
     _verdict(found, timed)
-
-
-def check(
-    name: Spec,
-    sets: Sets = None,
-    training: Training = False,
-    inputs: Inputs = None,
-    batch: Batch = 1,
-    dtype: Dtype = "fp32",
-    keys: Keys = None,
-    form: Form = AUTO,
-    json: Json = False,
-) -> None:
-    """Do three counts agree, layer by layer?
-
-    The closed form (of a model: its operators), the fvcore trace and torch's FlopCounterMode; and the
-    published figures. Exit 1 if not.
-    """
-    how = options(sets, training, By.trace, inputs, batch, dtype, keys)
-    from costcalc.api import checking
-
-    with progress(f"tracing {name}"):
-        found = checking.check(name, options=how)
-    show(found.view(), form, json, By.trace)
-    passed(found.passed)
-
-
-def reconcile(
-    name: Spec,
-    using: Tools = "",
-    run: RunThem = True,
-    sets: Sets = None,
-    training: Training = False,
-    inputs: Inputs = None,
-    batch: Batch = 1,
-    dtype: Dtype = "fp32",
-    keys: Keys = None,
-    form: Form = AUTO,
-    json: Json = False,
-) -> None:
-    """Why other counters say something else, term by term.
-
-    Each figure is the MACs and named terms, exactly. Tools that are installed are run; exit 1 if one differs.
-    """
-    how = options(sets, training, By.trace, inputs, batch, dtype, keys)
-    from costcalc.api import checking
-
-    with progress(f"asking others about {name}"):
-        found = checking.reconcile(name, using=words(using), run=run, options=how)
-    show(found.view(), form, json)
-    passed(found.passed)
-
-
-def claims(
-    id: Claimed = "",
-    paper: Annotated[
-        str,
-        typer.Option("--paper", metavar="KEY", help="of one publication, such as googlenet or rethinking"),
-    ] = "",
-    of: Annotated[str, typer.Option("--of", metavar="PRESET", help="that rest on one preset")] = "",
-    verdict: Annotated[
-        str, typer.Option("--verdict", metavar="WORDS", help="such as confirmed or wrong")
-    ] = "",
-    why: Annotated[
-        bool, typer.Option("--why", help="the reason for every verdict in one more column")
-    ] = False,
-    form: Form = AUTO,
-    json: Json = False,
-) -> None:
-    """Which published numbers are right, rounded or wrong.
-
-    One line each; with an ID its derivation. Exit 1 if a verdict on record no longer follows.
-    """
-    if id and (paper or of or verdict):
-        raise CostcalcError("an ID names one claim; leave out --paper, --of and --verdict")
-    from costcalc.api import publishing
-
-    if id:
-        derived = publishing.claim(id)
-        show(derived.view(), form, json, By.formula)
-        passed(derived.verdict.passed)
-        return
-    with progress("judging claims"):
-        found = publishing.claims(paper, of, verdict)
-    show(found.view(why), form, json, By.formula)
-    passed(found.passed)
 
 
 def _timed(
@@ -202,8 +112,11 @@ def _verdict(found: Sequence[Budget], timed: Sequence[LatencyBudget]) -> None:
 
 def _joined(found: Sequence[Budget], timed: Sequence[LatencyBudget], why: bool) -> View:
     """All verdicts in one view, with the reasons for those on counts that are exceeded if wanted."""
-    from costcalc.api.explaining import explained
-    from costcalc.views.judging import joined
-
-    counted = [explained(each).beside(each.view()) if why else each.view() for each in found]
+    counted = [_told(each) if why else each.view() for each in found]
     return reduce(joined, [*counted, *(each.view() for each in timed)])
+
+
+def _told(found: Budget) -> View:
+    from costcalc.api.explaining import explained
+
+    return explained(found).beside(found.view())

@@ -13,7 +13,7 @@ import typer
 from costcalc import machine
 from costcalc.api import limiting, subjects
 from costcalc.api.subjects import Options
-from costcalc.cli.base import Plain
+from costcalc.cli.base import Command
 from costcalc.cli.options import (
     By,
     Calibrations,
@@ -76,7 +76,7 @@ Template = Annotated[str, typer.Option("--template", metavar="FILE", help="a jin
 Force = Annotated[bool, typer.Option("--force", help="write over files that are not ours, too")]
 
 
-class Recorded(Plain):
+class Recorded(Command):
     """A command that remembers how it was called, for the footer of what it writes."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

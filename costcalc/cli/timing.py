@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from costcalc.api.results import Costed, Costs
 from costcalc.api.subjects import Options
-from costcalc.cli.base import commands
+from costcalc.cli.base import RunGroup, commands
 from costcalc.cli.options import (
     AUTO,
     AtLeast,
@@ -66,16 +65,7 @@ ByBlock = Annotated[bool, typer.Option("--blocks/--no-blocks", help="every block
 Saved = Annotated[str, typer.Argument(metavar="RUN", help="a run file, as --save writes it")]
 
 
-class _Bench(TyperGroup):
-    """``bench NAME…`` measures; a first word that is a command of its own is that."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if not args or args[0] not in self.commands:
-            args = ["run", *args]
-        return super().parse_args(ctx, args)
-
-
-app = commands(cls=_Bench, help="Measure latency.", add_completion=False)
+app = commands(cls=RunGroup, help="Measure latency.", add_completion=False)
 
 
 @app.command()
