@@ -92,10 +92,7 @@ class Differences:
 def of_graph(name: str, graph: Graph, table: CostTable) -> Version:
     """A spec as one side."""
     written = {
-        node.name: Written(
-            node.layer.model_dump(), node.layer.model_dump(exclude_defaults=True), node.sources
-        )
-        for node in graph.nodes
+        node.name: Written(node.layer.values(), node.layer.unusual(), node.sources) for node in graph.nodes
     }
     return Version(
         name=name,

@@ -118,13 +118,13 @@ def graph_of(kind: str, case: Case) -> Graph:
         for step in _shaped(f"source{index}", shapes[0], shape)
     ]
     sources = ("first", *(f"source{index}" for index in range(1, len(shapes))))
-    steps.append(Step("layer", KINDS[kind].model_validate(fields), sources))
+    steps.append(Step("layer", KINDS[kind](**fields), sources))
     return wire("case", shapes[0], steps)
 
 
 def _shaped(name: str, given: Shape, wanted: Shape) -> list[Step]:
     def step(name: str, kind: str, source: str, **fields: Any) -> Step:
-        return Step(name, KINDS[kind].model_validate(fields), (source,))
+        return Step(name, KINDS[kind](**fields), (source,))
 
     if len(given) == 1:
         return [step(name, "linear", "first", out=wanted[0])]

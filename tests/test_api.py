@@ -122,7 +122,7 @@ def test_long_chains_cost_in_proportion(layers: int) -> None:
     steps = [
         Step(
             f"l{i}",
-            KINDS["conv"].model_validate({"out": 3, "kernel": 3, "pad": 1}),
+            KINDS["conv"](out=3, kernel=3, pad=1),
             (f"l{i - 1}" if i else INPUT,),
         )
         for i in range(layers)

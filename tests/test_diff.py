@@ -344,7 +344,7 @@ def test_every_edit_is_found_and_nothing_else(layer: str, field: str, kernel: in
     from costcalc.alternatives import rewiring
 
     try:
-        changed = rewiring.with_layer(graph, name, old.model_copy(update={field: value}))
+        changed = rewiring.with_layer(graph, name, old.replace(**{field: value}))
     except CostcalcError:
         return
     expected = {name: [(field, getattr(old, field), value)]} if getattr(old, field) != value else {}

@@ -26,7 +26,7 @@ def fingerprint(graph: Graph) -> str:
             for f in about.figures
         ),
         *(
-            (node.name, node.layer.kind, node.layer.model_dump(), node.sources, node.output_shape)
+            (node.name, node.layer.kind, node.layer.values(), node.sources, node.output_shape)
             for node in graph.nodes
         ),
     ]

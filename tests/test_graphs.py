@@ -17,7 +17,7 @@ pair = st.tuples(small, small)
 
 LAYERS = st.one_of(
     st.builds(
-        lambda **fields: KINDS["conv"].model_validate(fields),
+        lambda **fields: KINDS["conv"](**fields),
         out=st.sampled_from([2, 4, 6]),
         kernel=pair,
         stride=pair,
@@ -25,20 +25,16 @@ LAYERS = st.one_of(
         groups=st.integers(1, 2),
         bias=st.booleans(),
     ),
-    st.builds(
-        lambda **fields: KINDS["depthwise"].model_validate(fields), kernel=pair, multiplier=small, pad=pair
-    ),
-    st.builds(
-        lambda **fields: KINDS["transposed_conv"].model_validate(fields), out=small, kernel=pair, stride=pair
-    ),
-    st.builds(lambda **fields: KINDS["maxpool"].model_validate(fields), kernel=pair, ceil=st.booleans()),
-    st.builds(lambda **fields: KINDS["adaptive_avgpool"].model_validate(fields), size=pair),
-    st.builds(lambda **fields: KINDS["upsample"].model_validate(fields), scale=pair),
+    st.builds(lambda **fields: KINDS["depthwise"](**fields), kernel=pair, multiplier=small, pad=pair),
+    st.builds(lambda **fields: KINDS["transposed_conv"](**fields), out=small, kernel=pair, stride=pair),
+    st.builds(lambda **fields: KINDS["maxpool"](**fields), kernel=pair, ceil=st.booleans()),
+    st.builds(lambda **fields: KINDS["adaptive_avgpool"](**fields), size=pair),
+    st.builds(lambda **fields: KINDS["upsample"](**fields), scale=pair),
     st.sampled_from(
         ["relu", "batchnorm", "lrn", "softmax", "dropout", "flatten", "prelu", "global_avgpool"]
-    ).map(lambda kind: KINDS[kind].model_validate({})),
-    st.builds(lambda out: KINDS["linear"].model_validate({"out": out}), small),
-    st.sampled_from(["add", "concat", "multiply"]).map(lambda kind: KINDS[kind].model_validate({})),
+    ).map(lambda kind: KINDS[kind]()),
+    st.builds(lambda out: KINDS["linear"](out=out), small),
+    st.sampled_from(["add", "concat", "multiply"]).map(lambda kind: KINDS[kind]()),
 )
 
 
@@ -56,7 +52,7 @@ def grown(draw: st.DrawFn) -> Graph:
         except Misfit:
             continue
         steps.append(Step(f"l{index}", layer, sources))
-    steps = steps or [Step("l0", KINDS["relu"].model_validate({}), (INPUT,))]
+    steps = steps or [Step("l0", KINDS["relu"](), (INPUT,))]
     used = {source for step in steps for source in step.sources}
     return wire("grown", INPUT_SHAPE, steps, outputs=[step.name for step in steps if step.name not in used])
 

@@ -23,7 +23,7 @@ def structure_of(graph: Graph) -> Structure:
 def chain(*layers: tuple[str, dict[str, object]], size: int = 97) -> Graph:
     names = [INPUT, *(f"l{index}" for index in range(len(layers)))]
     steps = [
-        Step(names[index + 1], KINDS[kind].model_validate(fields), (names[index],))
+        Step(names[index + 1], KINDS[kind](**fields), (names[index],))
         for index, (kind, fields) in enumerate(layers)
     ]
     return wire("chain", (1, size, size), steps)

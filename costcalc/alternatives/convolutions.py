@@ -29,7 +29,7 @@ def stacked(graph: Graph, name: str) -> Choices:
     if conv.pad != "same" and max(conv.pad) > times:
         raise Misfit("is padded with more than one position for each 3×3")
     pieces = [
-        conv.model_copy(update={"kernel": (3, 3), "pad": _pad_of(conv.pad, index), "out": out})
+        conv.replace(kernel=(3, 3), pad=_pad_of(conv.pad, index), out=out)
         for index, out in enumerate(_widths(graph, name, conv, times))
     ]
     said = f"{size}×{size} → {NUMBERS.get(times, str(times))} 3×3"
@@ -52,14 +52,12 @@ def asymmetric(graph: Graph, name: str) -> Choices:
     if conv.kernel != (size, size) or size < 3:
         raise Misfit("is no k×k convolution of k from 3 on")
     rows, columns = (
-        conv.model_copy(
-            update={
-                "kernel": _along(axis, (size, size), 1),
-                "stride": _along(axis, conv.stride, 1),
-                "dilation": _along(axis, conv.dilation, 1),
-                "pad": conv.pad if conv.pad == "same" else _along(axis, conv.pad, 0),
-                "out": out,
-            }
+        conv.replace(
+            kernel=_along(axis, (size, size), 1),
+            stride=_along(axis, conv.stride, 1),
+            dilation=_along(axis, conv.dilation, 1),
+            pad=conv.pad if conv.pad == "same" else _along(axis, conv.pad, 0),
+            out=out,
         )
         for axis, out in zip((1, 0), _widths(graph, name, conv, 2), strict=True)
     )
@@ -94,7 +92,7 @@ def _narrower(graph: Graph, name: str, reduction: Conv) -> Choices:
     return descending(
         (reduction.out, STEP, NARROWEST),
         reduction.out // 2,
-        lambda width: with_layer(graph, name, reduction.model_copy(update={"out": width})),
+        lambda width: with_layer(graph, name, reduction.replace(out=width)),
         lambda width: f"its reduction {reduction.out} → {width} channels",
     )
 
@@ -119,7 +117,7 @@ def grouped(graph: Graph, name: str) -> Choices:
     return Choices(
         fitting,
         fitting[0],
-        lambda groups: with_layer(graph, name, conv.model_copy(update={"groups": groups})),
+        lambda groups: with_layer(graph, name, conv.replace(groups=groups)),
         lambda groups: f"in {groups} groups",
         conv.groups,
     )
@@ -137,7 +135,7 @@ def strided(graph: Graph, name: str) -> Choices:
     stride, shape = pool.stride or pool.kernel, takers[0].output_shape
 
     def made() -> Graph:
-        faster = conv.model_copy(update={"stride": stride})
+        faster = conv.replace(stride=stride)
         found = with_layers(graph, {name: faster}, without=takers[0].name)
         if found.shape_of(last) != shape:
             raise Misfit("the stride leads to another grid")

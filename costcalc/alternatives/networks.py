@@ -27,7 +27,7 @@ def fewer_filters(graph: Graph, name: str) -> Choices:
     return descending(
         (out, step, THINNEST),
         out // 2,
-        lambda filters: with_layer(graph, name, layer.model_copy(update={"out": filters})),
+        lambda filters: with_layer(graph, name, layer.replace(out=filters)),
         lambda filters: f"{out} → {filters} {what}",
     )
 
@@ -96,7 +96,7 @@ def thinner(graph: Graph, name: str) -> Choices:
         }
 
     def made(percent: int) -> Graph:
-        thin = {name: scaled[name].model_copy(update={"out": out}) for name, out in widths(percent).items()}
+        thin = {name: scaled[name].replace(out=out) for name, out in widths(percent).items()}
         return with_layers(graph, thin)
 
     def said(percent: int) -> str:

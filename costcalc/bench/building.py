@@ -95,7 +95,7 @@ class _Spec:
             name=self.graph.name,
             source=self.graph.about.source,
             spec=_digest(
-                (node.name, node.layer.kind, node.layer.model_dump(), node.sources, node.input_shapes)
+                (node.name, node.layer.kind, node.layer.values(), node.sources, node.input_shapes)
                 for node in self.graph.nodes
             ),
             batch=batch,

@@ -20,9 +20,10 @@ KINDS: dict[str, type[Layer]] = {
 
 def fields(kind: str) -> str:
     """A kind's fields as a person lists them: ``out, kernel, stride=1, …``."""
+    found = KINDS[kind]
     return ", ".join(
-        name if field.is_required() else f"{name}={_shown(field.default)}"
-        for name, field in KINDS[kind].model_fields.items()
+        name if name in found.required() else f"{name}={_shown(getattr(found, name))}"
+        for name in found.fields()
     )
 
 

@@ -6,17 +6,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
-from typing import Annotated, Any, ClassVar
-
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from costcalc.errors import Misfit, shortened
 from costcalc.layers.window import Pad, Pair, Span
 from costcalc.records import Shape
 from costcalc.units import is_whole
+from costcalc.validated import Validated
 
 LARGEST = 2**24  # of any hyper-parameter; published networks stay below 2**18
 TorchModule = Any  # torch is an argument here, so its types cannot be named
+Same = TypeVar("Same", bound="Layer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +34,29 @@ class Kernel:
     name: str = ""
 
 
-class Layer(BaseModel, ABC):
-    """A layer kind. Rules take the shapes ``xs`` that flow in, without batch.
+class Layer(Validated, ABC):
+    """A layer kind: its fields are hyper-parameters. Rules take the shapes ``xs`` that flow in, without batch.
 
     ``output_shape``, ``macs`` and the other counts are closed forms that never touch torch;
     ``module`` builds the torch operation and never calls them. The cross-check of the two
     is honest only as long as neither side looks at the other.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
-
     kind: ClassVar[str]
     inputs: ClassVar[tuple[int, int | None]] = (1, 1)  # least and most; None: any number
     weighted: ClassVar[bool] = False  # counts towards depth
     nonlinear: ClassVar[bool] = False  # counts as a nonlinearity
     in_place: ClassVar[bool] = False  # may overwrite an input that nobody else needs
+
+    def replace(self: Same, **changed: Any) -> Same:
+        """The same layer with other values of some fields."""
+        return type(self)(**{**vars(self), **changed})
+
+    def unusual(self) -> dict[str, Any]:
+        """The values that are not the defaults."""
+        kind, required = type(self), self.required()
+        found = self.values().items()
+        return {name: value for name, value in found if name in required or value != getattr(kind, name)}
 
     @abstractmethod
     def output_shape(self, *xs: Shape) -> Shape:
@@ -164,14 +172,19 @@ def _indices(value: object) -> tuple[int, ...]:
     raise Misfit(f"should be a list of channels like [0, 2], counted from 0, not {shortened(value)}")
 
 
-def _half(value: object) -> object:
-    """An integer where a fraction is due is a fraction too (strict mode refuses it)."""
-    return float(value) if type(value) is int else value
+def _probability(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise Misfit(f"should be a valid number, not {shortened(value)}")
+    if not value >= 0:
+        raise Misfit(f"should be greater than or equal to 0, not {shortened(value)}")
+    if not value < 1:
+        raise Misfit(f"should be less than 1, not {shortened(value)}")
+    return float(value)
 
 
-Size = Annotated[int, PlainValidator(lambda value: _whole(value, 1))]
-Steps = Annotated[Pair, PlainValidator(lambda value: _pair(value, 1))]
-Margin = Annotated[Pair, PlainValidator(lambda value: _pair(value, 0))]
-Padding = Annotated[Pad, PlainValidator(_padding)]
-Channels = Annotated[tuple[int, ...], PlainValidator(_indices)]
-Probability = Annotated[float, BeforeValidator(_half), Field(ge=0, lt=1)]
+Size = Annotated[int, lambda value: _whole(value, 1)]
+Steps = Annotated[Pair, lambda value: _pair(value, 1)]
+Margin = Annotated[Pair, lambda value: _pair(value, 0)]
+Padding = Annotated[Pad, _padding]
+Channels = Annotated[tuple[int, ...], _indices]
+Probability = Annotated[float, _probability]

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
-
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Tag
+from typing import Annotated
 
 from costcalc import spec
 from costcalc.errors import Misfit, shortened
 from costcalc.publications.verdicts import MEANINGS
 from costcalc.records import TOTAL, Claim, Figure, Mark, Reading
-from costcalc.spec.schema import figure
+from costcalc.spec.schema import NOTHING, figure
 from costcalc.spec.source import read
+from costcalc.validated import Validated, mapping, text
 
 _FILES = Path(__file__).resolve().parent
 _MARKS: dict[str, Mark] = {"%": "%", "×": "×"}
@@ -26,15 +25,17 @@ def _verdict(value: str) -> str:
     return value
 
 
-Text = Annotated[str, BeforeValidator(figure)]
-Verdict = Annotated[str, AfterValidator(_verdict)]
+def _entry(value: object) -> ReadingEntry | RecordedEntry:
+    found = mapping(value)
+    return RecordedEntry(**found) if "recorded" in found else ReadingEntry(**found)
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
+Text = Annotated[str, figure, text]
+Verdict = Annotated[str, text, _verdict]
+Entry = Annotated["ReadingEntry | RecordedEntry", _entry]
 
 
-class ReadingEntry(_Strict):
+class ReadingEntry(Validated):
     """A reading as it stands in a file: what is printed, or what the words imply, beside what is exact."""
 
     label: str
@@ -63,7 +64,7 @@ class ReadingEntry(_Strict):
         )
 
 
-class RecordedEntry(_Strict):
+class RecordedEntry(Validated):
     """Figures that a preset carries: all of them, or of one metric, or of one source."""
 
     recorded: str
@@ -78,31 +79,22 @@ class RecordedEntry(_Strict):
                 yield recorded(self.recorded, one, self.contradicts)
 
 
-def _sort(value: Any) -> str:
-    return "recorded" if isinstance(value, dict) and "recorded" in value else "reading"
-
-
-Entry = Annotated[
-    Annotated[RecordedEntry, Tag("recorded")] | Annotated[ReadingEntry, Tag("reading")], Discriminator(_sort)
-]
-
-
-class ClaimEntry(_Strict):
+class ClaimEntry(Validated):
     """A claim as it stands in a file, under its id."""
 
     claim: str
     where: str = ""
-    repeated: list[str] = []
+    repeated: tuple[str, ...] = ()
     verdict: Verdict
-    readings: list[Entry] = []
+    readings: tuple[Entry, ...] = ()
     note: str = ""
 
 
-class PublicationEntry(_Strict):
+class PublicationEntry(Validated):
     """A file: how the publication is cited, and what it claims."""
 
     cite: str
-    claims: dict[str, ClaimEntry] = {}
+    claims: Mapping[str, ClaimEntry] = NOTHING
 
 
 def recorded(preset: str, figure: Figure, contradicts: bool = False) -> Reading:
@@ -125,7 +117,7 @@ def publications() -> dict[str, PublicationEntry]:
     found = {}
     for path in sorted(_FILES.glob("*.yaml")):
         plain = read(path.read_text(encoding="utf-8"), path.name).plain()
-        found[path.stem] = PublicationEntry.model_validate(plain)
+        found[path.stem] = PublicationEntry(**plain)
     return found
 
 
@@ -141,5 +133,5 @@ def all_claims() -> tuple[Claim, ...]:
 
 def _claim(publication: str, id_: str, entry: ClaimEntry) -> Claim:
     readings = tuple(reading for found in entry.readings for reading in found.readings())
-    fields = (entry.claim, publication, entry.where, tuple(entry.repeated), entry.verdict, readings)
+    fields = (entry.claim, publication, entry.where, entry.repeated, entry.verdict, readings)
     return Claim(id_, *fields, entry.note)

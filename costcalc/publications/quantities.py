@@ -107,7 +107,7 @@ def _dimension(shape: Shape, axis: int) -> int:
 def _field(graph: Graph, target: Target) -> int | Fraction:
     """A number among a layer's fields; of a pair the larger, so of 1×7 the 7."""
     layer = graph.node(target.block).layer
-    value = getattr(layer, target.word) if target.word in type(layer).model_fields else None
+    value = getattr(layer, target.word) if target.word in layer.fields() else None
     if isinstance(value, tuple):
         return int(max(value))
     if isinstance(value, bool) or not isinstance(value, (int, float)):

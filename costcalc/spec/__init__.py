@@ -88,8 +88,7 @@ def is_spec(name: str) -> bool:
 def arguments(kind: str) -> tuple[dict[str, int], dict[str, int]]:
     """An input that a kind or block takes by itself (its dimensions), and values of its required fields."""
     if kind in KINDS:
-        fields = KINDS[kind].model_fields.items()
-        required = [name for name, field in fields if field.is_required()]
+        required = [name for name in KINDS[kind].fields() if name in KINDS[kind].required()]
     else:
         block = find_block(kind, {})
         required = [name for name, default in (block.args if block else {}).items() if default is None]
@@ -250,7 +249,7 @@ def _merged(
     base: Blueprint | None, entry: FileEntry, item: Item, path: Path, problems: list[Problem]
 ) -> Blueprint:
     """The file laid over its base: entries of the same name replace, ``null`` removes."""
-    own = {key: item.mapping()[key] for key in entry.model_fields_set}
+    own = {key: item.mapping()[key] for key in entry.given()}
     below = base or Blueprint(path.stem, item, {}, {}, {}, (), False, About())
     blocks, unknown = _blocks(below.blocks, entry, item, path)
     return Blueprint(

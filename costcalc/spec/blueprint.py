@@ -71,7 +71,7 @@ def _shipped(kind: str) -> Block | None:
     if item is None:
         return None
     body = item.plain()
-    entry = BlockEntry.model_validate({key: body[key] for key in ("args", "layers", "output") if key in body})
+    entry = BlockEntry(**{key: body[key] for key in ("args", "layers", "output") if key in body})
     return block_of(kind, entry, item, shipped=True)
 
 

@@ -7,10 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
-
-from costcalc.errors import CostcalcError, Place, Problem, did_you_mean, shortened
+from costcalc.errors import CostcalcError, Misfit, Place, Problem, did_you_mean, shortened
 from costcalc.graph import INPUT, Graph, Group, Step, wire
 from costcalc.layers import KINDS, Layer
 from costcalc.records import TOTAL, Figure
@@ -25,8 +22,8 @@ from costcalc.spec.blueprint import (
     value_of,
 )
 from costcalc.spec.names import check_name
-from costcalc.spec.schema import told
 from costcalc.spec.source import Item, unknown_key
+from costcalc.validated import Faults, Missing, Unknown
 
 MAX_LAYERS = 10_000
 MAX_VISITS = 40_000  # entries and connections followed on the way to the layers
@@ -281,14 +278,12 @@ class _Unfolding:
     def layer(self, call: Call) -> Layer:
         """The validated layer; all its errors at once."""
         kind = KINDS[call.kind]
-        self.fields.append((call.path, [*WIRING, *kind.model_fields]))
+        self.fields.append((call.path, [*WIRING, *kind.fields()]))
         try:
-            layer = kind.model_validate({key: bound.value for key, bound in call.fields.items()})
-        except ValidationError as error:
-            details = [detail for detail in error.errors() if not call.broken.intersection(detail["loc"])]
-            raise CostcalcError(
-                [_misfit(call, detail, list(kind.model_fields)) for detail in details]
-            ) from None
+            layer = kind(**{key: bound.value for key, bound in call.fields.items()})
+        except Faults as faults:
+            fresh = [(key, fault) for (key, *_), fault in faults.found if key not in call.broken]
+            raise CostcalcError([_misfit(call, str(key), fault) for key, fault in fresh]) from None
         if call.broken:
             raise CostcalcError(())
         return layer
@@ -368,14 +363,13 @@ class _Unfolding:
                 self.note([Problem(f"no block {shortened(figure.target)}{hint}", "claims", figure.place)])
 
 
-def _misfit(call: Call, detail: ErrorDetails, known: Sequence[str]) -> Problem:
-    key = str(detail["loc"][0]) if detail["loc"] else ""
-    if detail["type"] == "extra_forbidden":
+def _misfit(call: Call, key: str, fault: Misfit) -> Problem:
+    if isinstance(fault, Unknown):
+        known = list(KINDS[call.kind].fields())
         return Problem(unknown_key(key, known, call.kind), call.path, call.keys[key])
-    if detail["type"] == "missing":
-        return Problem(f"{call.kind} needs '{key}'", call.path, call.place)
-    place = call.fields[key].place if key in call.fields else call.place
-    return Problem(told(detail), f"{call.path}.{key}", place)
+    if isinstance(fault, Missing):
+        return Problem(f"{call.kind} {fault}", call.path, call.place)
+    return Problem(str(fault), f"{call.path}.{key}", call.fields[key].place)
 
 
 def _typed(bound: Bound | None, wanted: type, what: str, path: str) -> Any:

@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Annotated, Any
-
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    PlainValidator,
-    Tag,
-    ValidationError,
-)
-from pydantic_core import ErrorDetails
 
 from costcalc import printed
 from costcalc.errors import Misfit, Place, Problem, shortened
 from costcalc.records import Figure
 from costcalc.spec.source import Item, unknown_key
+from costcalc.validated import Faults, Path, Unknown, Validated, mapping, text
 
 PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 MAX_ARGUMENTS = 100
+MAX_TEXT = 2000
 CLAIMED = ("macs", "params", "weights", "activations", "peak_activations")
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def figure(value: object) -> object:
@@ -50,10 +41,21 @@ def _percentage(value: str) -> str:
     return value
 
 
-def _parameter(name: object) -> str:
+def _parameter(name: object) -> None:
     if not isinstance(name, str) or not PARAMETER.fullmatch(name):
         raise Misfit(f"the name {shortened(name)} should be letters, digits and '_', as in $name")
-    return name
+
+
+def _parameters(value: object) -> dict[str, Any]:
+    found, wrong = mapping(value), []
+    for name in found:
+        try:
+            _parameter(name)
+        except Misfit as misfit:
+            wrong.append(((name,), misfit))
+    if wrong:
+        raise Faults(wrong)
+    return found
 
 
 def _arguments(value: object) -> list[str] | dict[str, Any]:
@@ -66,30 +68,33 @@ def _arguments(value: object) -> list[str] | dict[str, Any]:
     return value
 
 
-def _line(value: str) -> str:
-    if not value.isprintable():
+def _line(value: object) -> str:
+    found = text(value)
+    if len(found) > MAX_TEXT:
+        raise Misfit(f"String should have at most {MAX_TEXT} characters, not {shortened(value)}")
+    if not found.isprintable():
         raise Misfit(f"should be one line of printable text, not {shortened(value)}")
-    return value
+    return found
 
 
-def _filled(value: dict[str, Any]) -> dict[str, Any]:
-    if not value:
+def _filled(value: object) -> dict[str, Any]:
+    found = mapping(value)
+    if not found:
         raise Misfit("has no layers")
-    return value
+    return found
 
 
-Text = Annotated[str, Field(max_length=2000), AfterValidator(_line)]
-Printed = Annotated[Text, BeforeValidator(figure), AfterValidator(_published)]
-Percentage = Annotated[Text, AfterValidator(_percentage)]
-Parameter = Annotated[str, AfterValidator(_parameter)]
-Arguments = Annotated[Any, PlainValidator(_arguments)]
+def _alias(value: object) -> str | BlockEntry:
+    return _line(value) if isinstance(value, str) else BlockEntry(**mapping(value))
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
+Text = Annotated[str, _line]
+Printed = Annotated[str, figure, _line, _published]
+Percentage = Annotated[str, _line, _percentage]
+Alias = Annotated["str | BlockEntry", _alias]  # the name of the block that this one stands for, or one's own
 
 
-class FigureEntry(_Strict):
+class FigureEntry(Validated):
     """A published figure as it stands in a file: ``{of: inception_3a, macs: 128M, source: Table 1}``."""
 
     of: Text = "total"
@@ -123,22 +128,15 @@ class FigureEntry(_Strict):
                 )
 
 
-class BlockEntry(_Strict):
+class BlockEntry(Validated):
     """A block: its arguments (null means required) and its wiring."""
 
-    args: Arguments = {}
-    layers: Annotated[dict[str, Any], AfterValidator(_filled)]
+    args: Annotated[Any, _arguments] = ()
+    layers: Annotated[Mapping[str, Any], _filled]
     output: Text | None = None
 
 
-# a block of one's own, or the name of the block that this one stands for
-Alias = Annotated[
-    Annotated[Text, Tag("name")] | Annotated[BlockEntry, Tag("block")],
-    Discriminator(lambda value: "name" if isinstance(value, str) else "block"),
-]
-
-
-class FileEntry(_Strict):
+class FileEntry(Validated):
     """A spec file; ``layers`` and ``input`` may come from ``base``."""
 
     name: Text | None = None
@@ -149,11 +147,11 @@ class FileEntry(_Strict):
     part: Text | None = None
     training: bool = False
     input: Any = None
-    params: dict[Parameter, Any] = {}
-    layers: dict[str, Any] = {}
-    outputs: list[Text] = []
-    blocks: dict[str, Alias] = {}
-    claims: list[FigureEntry] = []
+    params: Annotated[Mapping[str, Any], _parameters] = NOTHING
+    layers: Mapping[str, Any] = NOTHING
+    outputs: tuple[Text, ...] = ()
+    blocks: Mapping[str, Alias] = NOTHING
+    claims: tuple[FigureEntry, ...] = ()
 
 
 def file_entry(item: Item) -> tuple[FileEntry, list[Problem]]:
@@ -163,15 +161,15 @@ def file_entry(item: Item) -> tuple[FileEntry, list[Problem]]:
     """
     plain = item.plain() if item.mapping() else {}
     try:
-        return FileEntry.model_validate(plain), []
-    except ValidationError as error:
-        details = error.errors()
-    for detail in details:
-        _leave_out(plain, _path(detail))
-    return FileEntry.model_validate(plain), [_located(detail, item) for detail in details]
+        return FileEntry(**plain), []
+    except Faults as faults:
+        found = faults.found
+    for path, _ in found:
+        _leave_out(plain, path)
+    return FileEntry(**plain), [_located(path, fault, item) for path, fault in found]
 
 
-def _leave_out(plain: Any, path: tuple[int | str, ...]) -> None:
+def _leave_out(plain: Any, path: Path) -> None:
     """Remove the top-level entry, parameter, layer or block in which a problem lies."""
     key = str(path[0])
     inner = plain.get(key)
@@ -181,48 +179,19 @@ def _leave_out(plain: Any, path: tuple[int | str, ...]) -> None:
         plain.pop(key, None)
 
 
-def _path(detail: ErrorDetails) -> tuple[int | str, ...]:
-    """Where in the file; pydantic also names the member of a union, and says when it means a key."""
-    path = tuple(step for step in detail["loc"] if step != "[key]")
-    return (*path[:2], *path[3:]) if path[0] == "blocks" else path
-
-
-_ENTRIES: dict[str, tuple[type[_Strict], str]] = {
+_ENTRIES: dict[str, tuple[type[Validated], str]] = {
     "blocks": (BlockEntry, "a block"),
     "claims": (FigureEntry, "a claim"),
 }
 
 
-def _located(detail: ErrorDetails, item: Item) -> Problem:
-    path = _path(detail)
+def _located(path: Path, fault: Misfit, item: Item) -> Problem:
     here = item.at(path)
-    if detail["type"] != "extra_forbidden":
-        return Problem(told(detail), dotted(path), here.place)
+    if not isinstance(fault, Unknown):
+        return Problem(str(fault), dotted(path), here.place)
     entry, what = _ENTRIES[str(path[0])] if path[1:] else (FileEntry, "a spec")
-    message = unknown_key(str(path[-1]), list(entry.model_fields), what)
+    message = unknown_key(str(path[-1]), list(entry.fields()), what)
     return Problem(message, dotted(path[:-1]), here.key)
-
-
-def told(detail: ErrorDetails) -> str:
-    """A pydantic error in this project's words."""
-    cause = detail.get("ctx", {}).get("error")
-    if isinstance(cause, Misfit):
-        return str(cause)
-    kind, value = detail["type"], shortened(detail["input"])
-    expected = {
-        "bool_type": "true or false",
-        "string_type": "a text",
-        "list_type": "a list",
-        "dict_type": "a mapping, `key: value`",
-        "model_type": "a mapping, `key: value`",
-    }.get(kind)
-    if kind == "missing":
-        return f"needs '{detail['loc'][-1]}'"
-    return (
-        f"should be {expected}, not {value}"
-        if expected
-        else f"{detail['msg'].removeprefix('Input ')}, not {value}"
-    )
 
 
 def dotted(path: Iterable[Any]) -> str:
