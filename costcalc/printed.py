@@ -16,7 +16,7 @@ Outcome = Literal["exact", "bound kept", "rounded", "truncated", "within", "off"
 OFF: Outcome = "off"
 TO_PRECISION: tuple[Outcome, ...] = ("rounded", "truncated", "within")
 
-_FORM = re.compile(r"(?P<sort>[<≤>≥~]?)\s*(?P<first>[^–]+?)(–(?P<second>[^–]+?))?\s*(?P<mark>[%×]?)")
+_FORM = r"(?P<sort>[<≤>≥~]?)\s*(?P<first>[^–]+?)(–(?P<second>[^–]+?))?\s*(?P<mark>[%×]?)"
 _BINARY = "Ki"  # 1024, as memory is counted; some papers print it as K
 
 
@@ -35,7 +35,7 @@ def parse(text: str) -> Printed:
 
     ``~`` is "about": a figure that is precise to its first digit.
     """
-    match = _FORM.fullmatch(text.strip())
+    match = re.fullmatch(_FORM, text.strip())
     if match is None or (match["sort"] and match["second"]):
         raise Misfit(
             f"{shortened(text)} is no printed figure; write for example 1.5G, 28 %, 2.78×, <25M or 80–90 %"

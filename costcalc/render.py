@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -93,24 +90,43 @@ def _document(
 
 def tabulated(grid: Grid, style: str, escape: Callable[[str], str]) -> str:
     """One grid as a plain table in a ``style`` of tabulate's, every text escaped."""
+    columns = columns_shown(grid)
+    rows = [
+        [
+            f"${shown}$"
+            if column.style == "latex" and style == "pipe"
+            else _joined(escape(shown), column, style)
+            for shown, column in zip(row, columns, strict=True)
+        ]
+        for row in rows_shown(grid)
+    ]
+    head = [escape(column.label) for column in columns]
+    right = [column.style in RIGHT for column in columns]
+    if style == "simple":
+        return _aligned(head, rows, right)
     from tabulate import tabulate
 
     return tabulate(
-        [
-            [
-                f"${shown}$"
-                if column.style == "latex" and style == "pipe"
-                else _joined(escape(shown), column, style)
-                for shown, column in zip(row, columns_shown(grid), strict=True)
-            ]
-            for row in rows_shown(grid)
-        ],
-        headers=[escape(column.label) for column in columns_shown(grid)],
+        rows,
+        headers=head,
         tablefmt=style,
-        colalign=["right" if column.style in RIGHT else "left" for column in columns_shown(grid)],
+        colalign=["right" if each else "left" for each in right],
         disable_numparse=True,
         preserve_whitespace=True,
     )
+
+
+def _aligned(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool]) -> str:
+    """What tabulate calls simple; importing tabulate takes a tenth of the time of a small command."""
+    widths = [max(map(len, column)) for column in zip([f"{label}  " for label in head], *rows, strict=True)]
+    lines = [
+        "  ".join(
+            text.rjust(width) if to_right else text.ljust(width)
+            for text, width, to_right in zip(row, widths, right, strict=True)
+        ).rstrip()
+        for row in (head, ["-" * width for width in widths], *rows)
+    ]
+    return "\n".join(lines)
 
 
 def _joined(shown: str, column: Column, style: str) -> str:
@@ -151,6 +167,9 @@ def csv_(view: View) -> str:
 
     Rows only: a total among them would be counted twice by whoever sums the column.
     """
+    import csv
+    import io
+
     out = io.StringIO()
     for index, grid in enumerate(view.grids):
         writer = csv.writer(out, lineterminator="\n")
@@ -191,6 +210,8 @@ def problems(found: list[dict[str, Any]], exit_code: int) -> str:
 
 
 def _dumped(data: Any) -> str:
+    import json
+
     return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 

@@ -16,10 +16,9 @@ READABLE = 50  # numerators and denominators up to here are shown as a fraction
 
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
-_QUANTITY = re.compile(
-    r"(?P<number>([0-9]{1,3}(,[0-9]{3})+|[0-9][0-9_]*)(\.[0-9_]*)?|\.[0-9]+)(?P<exponent>[eE][+-]?[0-9]{1,3})?\s*(?P<unit>[A-Za-z-]*)"
-)
-_FLOPS = re.compile(r"flops?(/s)?|ops", re.IGNORECASE)
+# patterns are compiled where they are used: not every command reads numbers from fingers
+_QUANTITY = r"(?P<number>([0-9]{1,3}(,[0-9]{3})+|[0-9][0-9_]*)(\.[0-9_]*)?|\.[0-9]+)(?P<exponent>[eE][+-]?[0-9]{1,3})?\s*(?P<unit>[A-Za-z-]*)"
+_FLOPS = r"(?i)flops?(/s)?|ops"
 _WORDS = {
     "macs": ("mac", "macs", "mult-adds", "multiply-adds", "madds"),
     "params": ("params", "parameters", "weights"),
@@ -28,7 +27,7 @@ _WORDS = {
 
 _TIMES = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _SHOWN = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
-_DURATION = re.compile(r"(?P<number>[0-9]{1,12}(\.[0-9]{1,12})?|\.[0-9]{1,12})\s*(?P<unit>s|ms|us|µs|ns)")
+_DURATION = r"(?P<number>[0-9]{1,12}(\.[0-9]{1,12})?|\.[0-9]{1,12})\s*(?P<unit>s|ms|us|µs|ns)"
 
 
 def is_whole(value: object) -> TypeGuard[int]:
@@ -54,7 +53,7 @@ def published(text: str) -> tuple[Fraction, Fraction]:
 
 
 def _scaled(text: str, counted: str) -> tuple[Fraction, Fraction]:
-    match = _QUANTITY.fullmatch(text.strip()) if len(text) <= 64 else None
+    match = re.fullmatch(_QUANTITY, text.strip()) if len(text) <= 64 else None
     if match is None:
         raise Misfit(f"{shortened(text)} is not a count; write for example 1.5e9, 1.5G or 1_500_000_000")
     number = match["number"].replace("_", "").replace(",", "")
@@ -73,14 +72,14 @@ def _prefix(text: str, unit: str, counted: str) -> str:
     )
     if not word or word.lower() in _WORDS[counted]:
         return prefix
-    if counted == "macs" and _FLOPS.fullmatch(word):
+    if counted == "macs" and re.fullmatch(_FLOPS, word):
         raise Misfit(f"{text!r} is in FLOPs where MACs are due; 1 MAC = 2 FLOPs, so halve the number")
     raise Misfit(f"{text!r}: unknown unit {unit!r} for {counted}; use none, or K, M, G, T before {counted}")
 
 
 def duration(text: str) -> float:
     """A time as a person writes it, in seconds: ``5ms``, ``0.5 s``, ``800us``; raises :class:`Misfit`."""
-    match = _DURATION.fullmatch(text.strip()) if len(text) <= 64 else None
+    match = re.fullmatch(_DURATION, text.strip()) if len(text) <= 64 else None
     if match is None:
         raise Misfit(f"{shortened(text)} is not a time; write for example 5ms, 800us or 0.5s")
     if not (found := float(match["number"]) * _TIMES[match["unit"].replace("µ", "u")]):

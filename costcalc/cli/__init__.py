@@ -7,7 +7,6 @@ import sys
 from collections.abc import Sequence
 from itertools import pairwise
 
-from costcalc import machine
 from costcalc.cli.run import Run, say
 from costcalc.errors import ENVIRONMENT, CostcalcError
 
@@ -19,6 +18,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return the exit code; errors go to stderr, as JSON if JSON is asked for."""
     argv = list(sys.argv[1:] if argv is None else argv)
     if argv == ["--version"]:  # needs nothing that a command needs
+        from costcalc import machine
+
         print(machine.told())
         return 0
     return _run(argv)

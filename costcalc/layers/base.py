@@ -35,7 +35,7 @@ class Kernel:
 
 
 class Layer(Validated, ABC):
-    """A layer kind: its fields are hyper-parameters. Rules take the shapes ``xs`` that flow in, without batch.
+    """A layer kind: its fields are hyper-parameters. Rules take the shapes ``xs`` that flow in, no batch.
 
     ``output_shape``, ``macs`` and the other counts are closed forms that never touch torch;
     ``module`` builds the torch operation and never calls them. The cross-check of the two
