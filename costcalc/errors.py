@@ -7,10 +7,10 @@ turns it into a :class:`Problem`; :class:`CostcalcError` carries all problems of
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice
 from reprlib import Repr
+from typing import NamedTuple
 
 USAGE, ENVIRONMENT = 2, 3
 MOST_WORDS, MOST_LETTERS = 300, 64
@@ -23,8 +23,7 @@ class Misfit(ValueError):
     """A value that does not fit; the place is added by the caller that knows it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A point in a file: ``line`` and ``column`` count from 1; ``text`` is that line."""
 
     file: str
@@ -37,8 +36,7 @@ class Place:
         return self.file if is_option else f"{self.file}:{self.line}:{self.column}"
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing that is wrong: what, on which path of the spec, where in the file."""
 
     message: str

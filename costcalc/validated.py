@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from inspect import get_annotations
 from types import NoneType, UnionType
-from typing import Annotated, Any, ClassVar, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, NoReturn, Union, get_args, get_origin
 
 from costcalc.errors import Misfit, shortened
 
@@ -54,7 +55,7 @@ class Validated:
     @cache
     def fields(cls) -> dict[str, Check]:
         """The fields in order, each with the check that its values pass."""
-        hints = get_type_hints(cls, include_extras=True)
+        hints = {name: hint for base in reversed(cls.__mro__) for name, hint in _annotations(base).items()}
         return {name: _check(hint) for name, hint in hints.items() if get_origin(hint) is not ClassVar}
 
     @classmethod
@@ -97,6 +98,11 @@ class Validated:
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value!r}" for name, value in self.values().items())
         return f"{type(self).__name__}({shown})"
+
+
+@cache
+def _annotations(of: type) -> dict[str, Any]:
+    return get_annotations(of, eval_str=True)
 
 
 def _unknown(value: object) -> NoReturn:

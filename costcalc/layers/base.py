@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import prod
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar
 
 from costcalc.errors import Misfit, shortened
 from costcalc.layers.window import Pad, Pair, Span
@@ -19,8 +18,7 @@ TorchModule = Any  # torch is an argument here, so its types cannot be named
 Same = TypeVar("Same", bound="Layer")
 
 
-@dataclass(frozen=True, slots=True)
-class Kernel:
+class Kernel(NamedTuple):
     """A piece of a layer that a device runs at once: activation elements that it reads and writes,
     elements that are held and that it reads, multiply-adds, and whether each value given depends on
     values in the same place only. ``name`` tells it from the layer's kind, where it has a name.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC
-from dataclasses import replace
 from math import prod
 from typing import Any, ClassVar
 
@@ -145,7 +144,7 @@ class BatchNorm(_Keep):
     def kernels(self, *xs: Shape) -> tuple[Kernel, ...]:
         (learnt,) = super().kernels(*xs)
         running = 2 * xs[0][0]  # mean and variance
-        return (replace(learnt, held=learnt.held + running),)
+        return (learnt._replace(held=learnt.held + running),)
 
     def module(self, torch: Any, *xs: Shape) -> TorchModule:
         kind = torch.nn.BatchNorm1d if len(xs[0]) == 1 else torch.nn.BatchNorm2d

@@ -8,8 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from costcalc.errors import Misfit, Place, did_you_mean, shortened
 from costcalc.units import is_whole
@@ -24,8 +23,7 @@ _MARK = "parameter_"
 _TOKENS = re.compile(rf"(\s*({_NAME.pattern}|(?<![0-9])[0-9]+(?![0-9A-Za-z_.])|//|[-+*/%()]))+\s*")
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
+class Bound(NamedTuple):
     """A parameter's value and where it was given, so that a misfit points at its giver.
 
     ``broken`` marks one that could not be evaluated and is reported already.

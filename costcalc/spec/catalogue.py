@@ -2,37 +2,46 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from costcalc.errors import CostcalcError, Place, Problem, did_you_mean, shortened
-from costcalc.spec import revisions
-from costcalc.spec.revisions import Version
 from costcalc.spec.source import MAX_BYTES, Item, read
+
+if TYPE_CHECKING:
+    from costcalc.spec.revisions import Version
 
 _HERE = Path(__file__).resolve().parent.parent
 _PRESETS, _BLOCKS = _HERE / "presets", _HERE / "blocks"
 STDIN = "-"
-_FOREIGN = re.compile(r"(?P<where>[A-Za-z_][\w.]*):(?P<what>[A-Za-z_][\w./-]*)")
+_YAML = ".yaml"
+_FOREIGN = r"[A-Za-z_][\w.]*:[A-Za-z_][\w./-]*"
 
 
 def presets() -> list[str]:
     """Names of the shipped architectures, sorted."""
-    return sorted(path.stem for path in _PRESETS.glob("*.yaml"))
+    return list(_names(_PRESETS))
 
 
 def shipped_blocks() -> list[str]:
     """Names of the shipped blocks, sorted."""
-    return sorted(path.stem for path in _BLOCKS.glob("*.yaml"))
+    return list(_names(_BLOCKS))
+
+
+@cache  # what is shipped does not change while it is used
+def _names(folder: Path) -> tuple[str, ...]:
+    return tuple(sorted(name[: -len(_YAML)] for name in os.listdir(folder) if name.endswith(_YAML)))
 
 
 @cache
 def shipped_block(name: str) -> Item | None:
     """The file of a shipped block, or None if there is none of that name."""
     path = _BLOCKS / f"{name}.yaml"
-    return read(path.read_text(encoding="utf-8"), shown(path)) if name in shipped_blocks() else None
+    return read(path.read_text(encoding="utf-8"), shown(path)) if name in _names(_BLOCKS) else None
 
 
 def find(name: str, beside: Path | None = None) -> Path:
@@ -59,11 +68,15 @@ def is_foreign(name: str) -> bool:
     """Whether a name is that of a model, ``torchvision:resnet50``, and not of a spec or file."""
     called = name.partition("@")[0]
     is_yaml = called.endswith((".yaml", ".yml"))  # at a revision: main:nets/tiny.yaml
-    return _FOREIGN.fullmatch(called) is not None and not is_yaml and not Path(name).exists()
+    return re.fullmatch(_FOREIGN, called) is not None and not is_yaml and not Path(name).exists()
 
 
 def version(path: Path) -> Version | None:
     """The file at a revision that a path stands for, None for a file as it is; a file of that name wins."""
+    if ":" not in str(path):
+        return None
+    from costcalc.spec import revisions  # for the few who ask
+
     found = revisions.parsed(str(path))
     return found if found and not exists(path) else None
 
@@ -80,7 +93,7 @@ def text_of(path: Path) -> str:
     """The text of a spec file; raises :class:`CostcalcError` if it cannot be read."""
     data, then = b"", version(path)
     try:
-        data = revisions.content(then, MAX_BYTES + 1) if then else _read(path)
+        data = _kept(then) if then else _read(path)
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
@@ -89,6 +102,12 @@ def text_of(path: Path) -> str:
         raise CostcalcError([Problem(f"cannot be read: {error.strerror}", str(path))]) from None
     except ValueError as error:  # a NUL in the path
         raise CostcalcError([Problem(f"cannot be read: {error}", shortened(str(path)))]) from None
+
+
+def _kept(then: Version) -> bytes:
+    from costcalc.spec import revisions  # which starts git
+
+    return revisions.content(then, MAX_BYTES + 1)
 
 
 def _read(path: Path) -> bytes:

@@ -10,7 +10,7 @@ import posixpath
 import re
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from costcalc.errors import ENVIRONMENT, CostcalcError, Problem, did_you_mean, shortened
 
@@ -21,8 +21,7 @@ _QUIET = {"GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_OPTIONAL_LO
 _ELSEWHERE = ("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE")
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(NamedTuple):
     """A file at a revision; an empty revision is the index, a path from ``./`` is the working folder's."""
 
     revision: str

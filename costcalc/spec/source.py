@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -26,12 +25,12 @@ _FLOAT = re.compile(
     r"[-+]?[0-9]{1,30}(\.[0-9]{0,30}([eE][-+]?[0-9]{1,2})?|[eE][-+]?[0-9]{1,2})|[-+]?\.[0-9]{1,30}"
 )
 _WORDS: dict[str, Scalar] = {"": None, "~": None, "null": None, "true": True, "false": False}
-_UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NUMERIC = frozenset("+-.0123456789")  # what a number begins with
+_UNPRINTABLE = r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """A value as written: a scalar, a list of items or a mapping of items, and its place.
 
     ``key`` is the place of the key in front of it, or its own where there is none.
@@ -82,9 +81,10 @@ def read(text: str, file: str, doubled: list[Problem] | None = None) -> Item:
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise CostcalcError([Problem(f"the file is larger than {MAX_BYTES // 1024} KiB", file)])
     reader = _Reader(text, file)
-    strange = _UNPRINTABLE.search(text)
-    if strange:
-        raise CostcalcError([reader.unprintable(text, strange.start())])
+    if not text.replace("\n", "").isprintable():  # nearly always is, and compiling the pattern takes a while
+        strange = re.search(_UNPRINTABLE, text)
+        if strange:
+            raise CostcalcError([reader.unprintable(text, strange.start())])
     try:
         item = reader.document()
     except yaml.YAMLError as error:
@@ -102,59 +102,59 @@ class _Reader:
     def __init__(self, text: str, file: str) -> None:
         self.file = file
         self.lines = text.splitlines()
-        self.events: Iterator[Any] = iter(yaml.parse(text, Loader=_LOADER))
+        self.next = _LOADER(text).get_event
         self.items = 0
         self.problems: list[Problem] = []
 
     def document(self) -> Item:
-        next(self.events)  # the start of the stream
-        first = next(self.events)
+        self.next()  # the start of the stream
+        first = self.next()
         if isinstance(first, yaml.StreamEndEvent):
             raise CostcalcError(
                 [Problem("the file is empty; a spec needs at least 'input' and 'layers'", self.file)]
             )
-        item = self.item(next(self.events), 0)
-        next(self.events)  # the end of the document
-        second = next(self.events)
+        item = self.item(self.next(), 0)
+        self.next()  # the end of the document
+        second = self.next()
         if not isinstance(second, yaml.StreamEndEvent):
             raise self.error(second, "a second document begins; one file holds one spec")
         return item
 
-    def item(self, event: Any, depth: int) -> Item:
+    def item(self, event: Any, depth: int, key: Place | None = None) -> Item:
         self.guard(event, depth)
         place = self.place(event)
-        if isinstance(event, yaml.SequenceStartEvent):
-            parts = [self.item(part, depth + 1) for part in self.until(yaml.SequenceEndEvent)]
-            return Item(parts, place, place)
-        if isinstance(event, yaml.MappingStartEvent):
-            return self.pairs(place, depth)
-        return Item(_scalar(event.value) if event.implicit[0] else event.value, place, place)
+        value: Any
+        if isinstance(event, yaml.ScalarEvent):
+            value = _scalar(event.value) if event.implicit[0] else event.value
+        elif isinstance(event, yaml.SequenceStartEvent):
+            value = [self.item(part, depth + 1) for part in self.until(yaml.SequenceEndEvent)]
+        else:
+            value = self.pairs(depth)
+        return Item(value, place, key or place)
 
-    def pairs(self, place: Place, depth: int) -> Item:
+    def pairs(self, depth: int) -> dict[str, Item]:
         values: dict[str, Item] = {}
         for event in self.until(yaml.MappingEndEvent):
             if not isinstance(event, yaml.ScalarEvent):
                 raise self.error(event, "a key should be a plain word")
             self.guard(event, depth)
-            key, key_place = event.value, self.place(event)
-            value = self.item(next(self.events), depth + 1)
+            key, place = event.value, self.place(event)
+            value = self.item(self.next(), depth + 1, place)
             if key in values:
                 first = values[key].key.line
                 self.problems.append(
-                    Problem(f"the key {shortened(key)} stands twice; first in line {first}", "", key_place)
+                    Problem(f"the key {shortened(key)} stands twice; first in line {first}", "", place)
                 )
-            values[key] = replace(value, key=key_place)
-        return Item(values, place, place)
+            values[key] = value
+        return values
 
     def until(self, end: type) -> Iterator[Any]:
-        for event in self.events:
-            if isinstance(event, end):
-                return
+        while not isinstance(event := self.next(), end):
             yield event
 
     def guard(self, event: Any, depth: int) -> None:
         self.items += 1
-        if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
+        if event.anchor is not None:
             raise self.error(event, "anchors and aliases are not read; use 'blocks:' for what repeats")
         if event.tag is not None and event.tag != "!":
             raise self.error(
@@ -192,6 +192,8 @@ def _scalar(text: str) -> Scalar:
     """YAML 1.2's plain scalars: no sexagesimals, no octals, ``yes`` is a word, ``1.5e9`` a number."""
     if text in _WORDS:
         return _WORDS[text]
+    if text[0] not in _NUMERIC:
+        return text
     if _INT.fullmatch(text):
         return int(text.replace("_", ""))
     return float(text) if _FLOAT.fullmatch(text) else text
