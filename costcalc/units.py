@@ -17,8 +17,10 @@ READABLE = 50  # numerators and denominators up to here are shown as a fraction
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 # patterns are compiled where they are used: not every command reads numbers from fingers
-_QUANTITY = r"(?P<number>([0-9]{1,3}(,[0-9]{3})+|[0-9][0-9_]*)(\.[0-9_]*)?|\.[0-9]+)"
+_QUANTITY = (
+    r"(?P<number>([0-9]{1,3}(,[0-9]{3})+|[0-9][0-9_]*)(\.[0-9_]*)?|\.[0-9]+)"
     r"(?P<exponent>[eE][+-]?[0-9]{1,3})?\s*(?P<unit>[A-Za-z-]*)"
+)
 _FLOPS = r"(?i)flops?(/s)?|ops"
 _WORDS = {
     "macs": ("mac", "macs", "mult-adds", "multiply-adds", "madds"),
