@@ -8,19 +8,8 @@ from functools import partial
 
 from costcalc import printed, structure
 from costcalc.graph import Graph
-from costcalc.records import (
-    COUNTS,
-    TOTAL,
-    Cost,
-    CostTable,
-    Disagreement,
-    Figure,
-    FigureVerdict,
-    Limit,
-    Part,
-    Row,
-    Verdict,
-)
+from costcalc.records import COUNTS, TOTAL, Cost, CostTable, Figure, Part, Row
+from costcalc.verdicts import Disagreement, FigureVerdict, Limit, Verdict
 
 
 def _counted(key: str, part: Part) -> int:

@@ -9,7 +9,6 @@ from operator import attrgetter
 from typing import Literal
 
 from costcalc.errors import Place
-from costcalc.printed import OFF, Outcome
 
 Shape = tuple[int, ...]  # without batch: (C, H, W) or (features,)
 Producer = Literal["formula", "trace", "operators"]
@@ -88,29 +87,6 @@ class CostTable:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """What one operator asks of a device in one pass of a whole batch: for rooflines.
-
-    ``part`` is the dotted name of its layer or module, ``block`` the row that it is shown in. ``weights``
-    are the elements it reads whatever the batch is (parameters, buffers), ``reads`` and ``writes``
-    activation elements. ``matrix`` is whether matrix units can do its multiply-adds: dense convolutions
-    and products, but no grouped ones. ``launches`` is how many kernels eager torch starts for it at
-    least, ``pointwise`` whether a compiler can fuse it with its neighbours.
-    """
-
-    part: str
-    block: str
-    operator: str
-    macs: int
-    weights: int
-    reads: int
-    writes: int
-    matrix: bool
-    launches: int
-    pointwise: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Structure:
     """What does not add up: measured on the longest path through a part of a graph.
 
@@ -166,134 +142,6 @@ class Figure:
     holds: bool
     note: str
     place: Place | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """The most a metric may be: of the block ``part``, or of the whole graph where that is empty."""
-
-    metric: str
-    most: int
-    part: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """A limit beside what it limits: within if ``actual <= limit.most``."""
-
-    limit: Limit
-    actual: int
-
-    @property
-    def passed(self) -> bool:
-        """Whether the limit is kept."""
-        return self.actual <= self.limit.most
-
-    @property
-    def headroom(self) -> int:
-        """What is left below the limit; negative is the overshoot."""
-        return self.limit.most - self.actual
-
-
-@dataclass(frozen=True, slots=True)
-class FigureVerdict:
-    """A published figure beside the exact value."""
-
-    figure: Figure
-    exact: int
-    outcome: Outcome
-
-    @property
-    def confirmed(self) -> bool:
-        """Whether the exact value bears the figure out."""
-        return self.outcome != OFF
-
-    @property
-    def passed(self) -> bool:
-        """Whether the outcome is the recorded one."""
-        return self.confirmed == self.figure.holds
-
-
-@dataclass(frozen=True, slots=True)
-class Disagreement:
-    """A quantity of one layer on which two producers differ."""
-
-    layer: str
-    quantity: str
-    values: Mapping[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One way to hold a claim against what is computed.
-
-    ``published`` is the figure as printed, or ``implied`` by the words; empty where it is only derived
-    here. One that ``contradicts`` makes the claim wrong where it is off. ``exact`` is arithmetic
-    on quantities of specs, ``macs(naive) / macs(reduced)``; with ``symbols`` it is a formula in them.
-    """
-
-    label: str
-    published: str
-    exact: str
-    symbols: str = ""
-    mark: Mark = ""
-    truncated: bool = False
-    within: Fraction | None = None
-    implied: bool = False
-    contradicts: bool = False
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A quantitative sentence of a publication, how it can be read, and the verdict on record.
-
-    ``publication`` is the key of who says it, ``where`` the place in it, ``repeated`` the keys of
-    others that say the same.
-    """
-
-    id: str
-    text: str
-    publication: str
-    where: str
-    repeated: tuple[str, ...]
-    verdict: str
-    readings: tuple[Reading, ...]
-    note: str
-
-
-@dataclass(frozen=True, slots=True)
-class Quantity:
-    """What a reading rests on: ``text`` as it stands in the arithmetic, of which spec, and its value."""
-
-    text: str
-    spec: str
-    value: Fraction | str  # a formula where the reading is on symbols
-    terms: tuple[tuple[str, int], ...] = ()  # the layers that a sum is made of, without those of nothing
-
-
-@dataclass(frozen=True, slots=True)
-class ReadingVerdict:
-    """A reading computed; ``outcome`` is None where nothing is printed."""
-
-    reading: Reading
-    quantities: tuple[Quantity, ...]
-    exact: Fraction | str
-    outcome: Outcome | None
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimVerdict:
-    """A claim computed, and the verdicts that follow from that."""
-
-    claim: Claim
-    readings: tuple[ReadingVerdict, ...]
-    following: tuple[str, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Whether the verdict on record follows."""
-        return self.claim.verdict in self.following
 
 
 Style = Literal[

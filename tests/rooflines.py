@@ -16,7 +16,7 @@ from costcalc.latency.runs import (
     Settings,
     Status,
 )
-from costcalc.records import Work
+from costcalc.latency.work import Work
 from costcalc.roofline.devices import Device
 
 # 1 TFLOP/s of matrices in fp16, a tenth of it else; 1 GB/s: so a MAC takes 2 ps or 20 ps, a byte 1 ns

@@ -18,7 +18,7 @@ from costcalc.api import explaining
 from costcalc.errors import CostcalcError, Misfit
 from costcalc.graph import INPUT, Graph
 from costcalc.layers.linear import Conv, Linear
-from costcalc.records import Limit
+from costcalc.verdicts import Limit
 
 Loaded = Callable[..., Graph]
 SMALL = ("naive", "reduced", "alexnet", "squeezenet1.1", "inception-a", "residual-bottleneck", "lenet5-caffe")

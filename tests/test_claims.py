@@ -16,7 +16,7 @@ from costcalc.api.publishing import Claims, Derivation
 from costcalc.errors import CostcalcError, Misfit
 from costcalc.layers.linear import Conv
 from costcalc.publications import quantities, verdicts
-from costcalc.records import Claim, ClaimVerdict, Reading
+from costcalc.publications.records import Claim, ClaimVerdict, Reading
 
 ALL = {claim.id: claim for claim in publications.all_claims()}
 REFERENCE = yaml.safe_load((Path(__file__).parent / "data/claims.yaml").read_text())

@@ -19,7 +19,7 @@ from costcalc.api import counting, publishing, subjects, timing
 from costcalc.api.results import Costs
 from costcalc.api.subjects import Options
 from costcalc.errors import CostcalcError, Misfit
-from costcalc.records import NOTHING, Disagreement, Limit, Part, Structure
+from costcalc.records import NOTHING, Part, Structure
 from costcalc.report import (
     arithmetic,
     diagram,
@@ -36,6 +36,7 @@ from costcalc.report import (
 )
 from costcalc.report.architecture import Made
 from costcalc.report.document import Bars, Diagram, Document, Formula, Grouped, Items, Lines, Scatter, Table
+from costcalc.verdicts import Disagreement, Limit
 
 ROOT = Path(__file__).parent.parent
 RUN = str(ROOT / "reports/runs/cpu-googlenet.json")

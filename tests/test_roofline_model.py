@@ -13,7 +13,7 @@ from rooflines import ROUND, work
 from costcalc import spec
 from costcalc.errors import CostcalcError
 from costcalc.latency.runs import Dtype, Mode
-from costcalc.records import Work
+from costcalc.latency.work import Work
 from costcalc.roofline import devices, model
 from costcalc.roofline import work as works
 from costcalc.roofline.entry import Anchor, Calibration

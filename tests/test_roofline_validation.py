@@ -9,7 +9,7 @@ from rooflines import measurement, run, work
 
 from costcalc.errors import CostcalcError
 from costcalc.latency.runs import Measurement
-from costcalc.records import Work
+from costcalc.latency.work import Work
 from costcalc.roofline import calibration, validation
 from costcalc.roofline.accuracy import accuracy, spearman
 

@@ -19,7 +19,7 @@ from costcalc.attribution import Attribution
 from costcalc.execution import Execution, divided
 from costcalc.graph import Graph
 from costcalc.latency.runs import Mode
-from costcalc.records import Work
+from costcalc.latency.work import Work
 from costcalc.roofline import model, work
 
 Counts = dict[str, tuple[int, ...]]

@@ -12,7 +12,8 @@ from costcalc.alternatives.choices import Choices
 from costcalc.alternatives.known import CHANGES, Known
 from costcalc.errors import CostcalcError, Misfit
 from costcalc.graph import INPUT, Graph
-from costcalc.records import COUNTS, Limit
+from costcalc.records import COUNTS
+from costcalc.verdicts import Limit
 
 COSTLIEST = 12  # layers that are looked at
 PEAK = "peak_activations"

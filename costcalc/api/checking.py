@@ -15,7 +15,8 @@ from costcalc.conventions.terms import Convention, Term
 from costcalc.errors import ENVIRONMENT, CostcalcError
 from costcalc.execution import Execution
 from costcalc.graph import Graph
-from costcalc.records import Cost, CostTable, Disagreement, FigureVerdict, View
+from costcalc.records import Cost, CostTable, View
+from costcalc.verdicts import Disagreement, FigureVerdict
 from costcalc.views import judging, modelling
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from costcalc.attribution import Attribution, Operator, Parameters
 from costcalc.conventions.terms import Convention
 from costcalc.errors import ENVIRONMENT, CostcalcError
 from costcalc.execution import Execution, divided
-from costcalc.records import CostTable, Part, Subject, Verdict, View
+from costcalc.records import CostTable, Part, Subject, View
+from costcalc.verdicts import Verdict
 from costcalc.views import modelling
 
 

@@ -9,7 +9,8 @@ from costcalc import alternatives
 from costcalc.alternatives import Remedies
 from costcalc.api.limiting import Budget
 from costcalc.api.results import Costed, Costs, Result
-from costcalc.records import Part, Verdict, View
+from costcalc.records import Part, View
+from costcalc.verdicts import Verdict
 from costcalc.views import explaining, judging
 
 

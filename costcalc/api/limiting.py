@@ -10,8 +10,9 @@ from costcalc.api.counting import costs_of
 from costcalc.api.results import Costed, Result, noted
 from costcalc.errors import CostcalcError, Misfit, did_you_mean, shortened
 from costcalc.graph import Graph
-from costcalc.records import Limit, Producer, Verdict, View
+from costcalc.records import Producer, View
 from costcalc.units import quantity
+from costcalc.verdicts import Limit, Verdict
 from costcalc.views import judging
 
 

@@ -13,7 +13,8 @@ from costcalc.errors import CostcalcError, Misfit
 from costcalc.graph import Graph
 from costcalc.latency import runs
 from costcalc.latency.runs import Dtype, Layout, Mode
-from costcalc.records import View, Work
+from costcalc.latency.work import Work
+from costcalc.records import View
 from costcalc.roofline import calibration, devices, model, validation, work
 from costcalc.units import duration
 from costcalc.views import predicting, validating

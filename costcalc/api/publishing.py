@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from costcalc import publications
 from costcalc.api.results import Result
-from costcalc.records import ClaimVerdict, View
+from costcalc.publications.records import ClaimVerdict
+from costcalc.records import View
 from costcalc.views import claiming
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from costcalc import render, structure
 from costcalc.errors import CostcalcError, did_you_mean, shortened
 from costcalc.graph import Graph
-from costcalc.records import Cost, CostTable, Disagreement, Part, Subject, Verdict, View
+from costcalc.records import Cost, CostTable, Part, Subject, View
 from costcalc.views import costs as showing
-from costcalc.views import judging
 from costcalc.views.metrics import LABELS
+
+if TYPE_CHECKING:
+    from costcalc.verdicts import Disagreement, Verdict
 
 
 class Result(ABC):
@@ -163,4 +166,4 @@ def noted(view: View, found: Sequence[Costed]) -> View:
     for each in found:
         view = each.annotated(view, len(found) == 1)
     tables = [(each.table, each.disagreements) for each in found]
-    return replace(view, notes=(*view.notes, judging.counted(tables)))
+    return replace(view, notes=(*view.notes, showing.counted(tables)))

@@ -43,10 +43,10 @@ from costcalc.latency import files
 from costcalc.spec.catalogue import STDIN
 
 if TYPE_CHECKING:
-    from costcalc.records import Limit
     from costcalc.report.architecture import Made
     from costcalc.report.document import Document
     from costcalc.report.making import Wanted
+    from costcalc.verdicts import Limit
 
 FOUND = 1
 Reported = Annotated[

@@ -10,7 +10,8 @@ from costcalc.api.explaining import explained
 from costcalc.api.limiting import Budget
 from costcalc.findings import Amount, Finding, Growth
 from costcalc.guard.cases import Case
-from costcalc.records import TOTAL, Column, Grid, Limit, Verdict, View
+from costcalc.records import TOTAL, Column, Grid, View
+from costcalc.verdicts import Limit, Verdict
 from costcalc.views import explaining
 
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from costcalc.errors import CostcalcError, shortened
 from costcalc.latency import files
-from costcalc.records import Work
+from costcalc.latency.work import Work
 
 SCHEMA = "costcalc.run/1"
 

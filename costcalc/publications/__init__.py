@@ -9,7 +9,7 @@ from costcalc.errors import CostcalcError, Misfit, did_you_mean, shortened
 from costcalc.printed import OFF, Outcome
 from costcalc.publications import quantities, verdicts
 from costcalc.publications.entries import all_claims, publications
-from costcalc.records import Claim, ClaimVerdict, Reading, ReadingVerdict
+from costcalc.publications.records import Claim, ClaimVerdict, Reading, ReadingVerdict
 
 __all__ = ["all_claims", "chosen", "cited", "judged", "named", "quantities", "verdicts"]
 

@@ -18,7 +18,8 @@ from costcalc import expression, formula, spec, structure
 from costcalc.errors import Misfit, did_you_mean, shortened
 from costcalc.graph import Graph
 from costcalc.layers import KINDS
-from costcalc.records import COUNTS, Part, Quantity, Shape
+from costcalc.publications.records import Quantity
+from costcalc.records import COUNTS, Part, Shape
 
 _CALL = re.compile(r"\b([a-z_]+)\(([^()]*)\)")
 _NAMED = "__{}__"  # stands for a quantity while the arithmetic is parsed; nobody can write it

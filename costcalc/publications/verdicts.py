@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from costcalc import printed
 from costcalc.printed import OFF, TO_PRECISION
-from costcalc.records import ReadingVerdict
+from costcalc.publications.records import ReadingVerdict
 
 CONFIRMED, TO_STATED_PRECISION = "confirmed", "confirmed to the stated precision"
 VARIANT, OVER_STATED = "depends on the variant", "over-stated"

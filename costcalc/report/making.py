@@ -12,12 +12,12 @@ from costcalc.api.predicting import Predictions
 from costcalc.api.results import Costed, Costs
 from costcalc.api.subjects import Options
 from costcalc.errors import CostcalcError, did_you_mean, shortened
-from costcalc.records import Limit
 from costcalc.report import latency, networks, papers, writing
 from costcalc.report.architecture import Asked, Made, architecture
 from costcalc.report.document import Document
 from costcalc.report.networks import Spot
 from costcalc.spec import catalogue
+from costcalc.verdicts import Limit
 
 
 @dataclass(frozen=True, slots=True)

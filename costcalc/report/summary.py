@@ -10,8 +10,9 @@ from itertools import accumulate
 from costcalc import units
 from costcalc.api.counted import Counted
 from costcalc.api.results import Costed
+from costcalc.publications.records import ClaimVerdict
 from costcalc.publications.verdicts import CONFIRMED, DERIVED, MEANINGS, NO_COST, TO_STATED_PRECISION
-from costcalc.records import ClaimVerdict, Part
+from costcalc.records import Part
 from costcalc.report.inline import code, literal
 from costcalc.report.wording import capitalised, listed, several
 

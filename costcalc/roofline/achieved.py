@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from costcalc.latency.runs import Dtype, Measurement, Mode
 from costcalc.latency.summary import HOST_BOUND, attributed, deciding, host_share, summary
-from costcalc.records import Work
+from costcalc.latency.work import Work
 from costcalc.roofline.devices import Device
 from costcalc.roofline.model import BYTES, kernels, timed
 

@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import Literal
 
 from costcalc.latency.runs import Dtype, Mode
-from costcalc.records import Work
+from costcalc.latency.work import Work
 from costcalc.roofline.devices import Device
 from costcalc.roofline.entry import CPU, Calibration
 

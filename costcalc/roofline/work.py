@@ -10,8 +10,8 @@ from costcalc import structure
 from costcalc.attribution import Attribution
 from costcalc.execution import Execution, Operation
 from costcalc.graph import Graph, Node
+from costcalc.latency.work import Work
 from costcalc.layers import Kernel
-from costcalc.records import Work
 
 # where the groups stand among the arguments of convolutions
 GROUPS_AT = {

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from costcalc import printed, units
-from costcalc.records import Cell, ClaimVerdict, Column, Grid, Marked, Quantity, Reading, ReadingVerdict, View
+from costcalc.publications.records import ClaimVerdict, Quantity, Reading, ReadingVerdict
+from costcalc.records import Cell, Column, Grid, Marked, View
 from costcalc.views.metrics import CONVENTION
 
 IMPLIED = "A figure in parentheses is not printed; it is what the words imply."

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from costcalc import units
 from costcalc.graph import Graph
-from costcalc.records import Cell, Column, Cost, Grid, Part, Shape, Subject, View
+from costcalc.records import Cell, Column, Cost, CostTable, Grid, Part, Shape, Subject, View
 from costcalc.views.metrics import CONVENTION, LABELS, METRICS, SHOWN, Metric, metrics
+
+if TYPE_CHECKING:
+    from costcalc.verdicts import Disagreement
+
+ZOOS = ("torchvision:", "timm:")  # whose models know what they take
 
 
 def show(
@@ -68,3 +74,24 @@ def presets(totals: Sequence[tuple[Graph, Cost]]) -> View:
         for graph, total in ordered
     )
     return View("list", (Grid("presets", "presets", columns, rows),), {"count": len(rows)}, (CONVENTION,))
+
+
+def counted(found: Sequence[tuple[CostTable, Sequence[Disagreement]]]) -> str:
+    """Who counted, and whether the closed form agrees."""
+    bad = [f"{table.graph}: {d.layer} {d.quantity}" for table, differing in found for d in differing]
+    if bad:
+        return f"DISAGREE: trace and closed form differ on {', '.join(bad[:3])}; see `costcalc check`."
+    by = {table.by for table, _ in found}
+    layers = sum(len(table.rows) for table, _ in found if table.by == "trace")
+    sentences = {
+        "formula": "Counted by the closed form alone; `costcalc check` holds it against the trace.",
+        "trace": f"Traced with fvcore; the closed form agrees on all {layers} layers, to the last integer.",
+        "operators": "Counted operator by operator on meta tensors.",
+    }
+    models = [table.graph for table, _ in found if table.by == "operators"]
+    asking = " and ".join(f"`costcalc check {name}`" for name in models if name.startswith(ZOOS))
+    if len(by) > 1:
+        sentences["operators"] = f"{', '.join(models)}: counted operator by operator on meta tensors."
+    if asking:
+        sentences["operators"] += f" {asking} asks fvcore and FlopCounterMode too."
+    return " ".join(sentence for key, sentence in sentences.items() if key in by)

@@ -7,7 +7,8 @@ from fractions import Fraction
 
 from costcalc import units
 from costcalc.alternatives import CHANGES, Change, Remedies
-from costcalc.records import Cell, Column, Grid, Part, Verdict, View
+from costcalc.records import Cell, Column, Grid, Part, View
+from costcalc.verdicts import Verdict
 from costcalc.views.metrics import LABELS, METRICS, share
 
 MOST_BLOCKS = 8

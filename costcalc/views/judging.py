@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from costcalc import printed, units
 from costcalc.graph import Graph
-from costcalc.records import Cell, Column, CostTable, Disagreement, FigureVerdict, Grid, Part, Verdict, View
+from costcalc.records import Cell, Column, CostTable, Grid, Part, View
+from costcalc.verdicts import Disagreement, FigureVerdict, Verdict
 from costcalc.views.metrics import CONVENTION, LABELS, METRICS, Metric, share
 
-ZOOS = ("torchvision:", "timm:")  # whose models know what they take
 COSTLIEST = 5  # blocks that a budget names
 
 
@@ -147,27 +147,6 @@ def _checked(
     others = (trace.total.macs, sum(third.values()))
     total = ("total", None, *(getattr(formula.total, key) for key in counts), *others, "no" if bad else "yes")
     return Grid("layers", f"check of {graph.name}", columns, rows, total)
-
-
-def counted(found: Sequence[tuple[CostTable, Sequence[Disagreement]]]) -> str:
-    """Who counted, and whether the closed form agrees."""
-    bad = [f"{table.graph}: {d.layer} {d.quantity}" for table, differing in found for d in differing]
-    if bad:
-        return f"DISAGREE: trace and closed form differ on {', '.join(bad[:3])}; see `costcalc check`."
-    by = {table.by for table, _ in found}
-    layers = sum(len(table.rows) for table, _ in found if table.by == "trace")
-    sentences = {
-        "formula": "Counted by the closed form alone; `costcalc check` holds it against the trace.",
-        "trace": f"Traced with fvcore; the closed form agrees on all {layers} layers, to the last integer.",
-        "operators": "Counted operator by operator on meta tensors.",
-    }
-    models = [table.graph for table, _ in found if table.by == "operators"]
-    asking = " and ".join(f"`costcalc check {name}`" for name in models if name.startswith(ZOOS))
-    if len(by) > 1:
-        sentences["operators"] = f"{', '.join(models)}: counted operator by operator on meta tensors."
-    if asking:
-        sentences["operators"] += f" {asking} asks fvcore and FlopCounterMode too."
-    return " ".join(sentence for key, sentence in sentences.items() if key in by)
 
 
 def _differing(disagreements: Sequence[Disagreement]) -> Grid:
