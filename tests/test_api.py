@@ -17,7 +17,7 @@ from costcalc.graph import INPUT, Step, wire
 from costcalc.layers import KINDS
 from costcalc.records import NOTHING, Cost
 from costcalc.spec.schema import CLAIMED
-from costcalc.views import METRICS
+from costcalc.views.metrics import METRICS
 
 
 def test_results_show_themselves() -> None:

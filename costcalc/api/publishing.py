@@ -36,7 +36,9 @@ class Derivation(Result):
     verdict: ClaimVerdict
 
     def view(self) -> View:
-        return claiming.claim(self.verdict, publications.cited(), publications.verdicts.MEANINGS)
+        claim = self.verdict.claim
+        cited = publications.cited(claim.publication, *claim.repeated)
+        return claiming.claim(self.verdict, cited, publications.verdicts.MEANINGS)
 
 
 def claims(paper: str = "", of: str = "", verdict: str = "") -> Claims:

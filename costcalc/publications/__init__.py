@@ -8,25 +8,24 @@ from costcalc import printed
 from costcalc.errors import CostcalcError, Misfit, did_you_mean, shortened
 from costcalc.printed import OFF, Outcome
 from costcalc.publications import quantities, verdicts
-from costcalc.publications.entries import all_claims, publications
+from costcalc.publications.entries import all_claims, find, publication, publications
 from costcalc.publications.records import Claim, ClaimVerdict, Reading, ReadingVerdict
 
 __all__ = ["all_claims", "chosen", "cited", "judged", "named", "quantities", "verdicts"]
 
 
-def cited() -> dict[str, str]:
-    """How each publication is cited, by its key."""
-    return {key: publication.cite for key, publication in publications().items()}
+def cited(*keys: str) -> dict[str, str]:
+    """How publications are cited, by their keys; by default all."""
+    return {key: publication(key).cite for key in keys or publications()}
 
 
 def named(id: str) -> Claim:
     """The claim of that id; raises :class:`CostcalcError` with the nearest."""
-    found = {claim.id: claim for claim in all_claims()}
-    by_letter = {key.lower(): claim for key, claim in found.items()}
-    if id.lower() not in by_letter:
-        hint = did_you_mean(id, found) or "; `costcalc claims` lists them"
+    found = find(id)
+    if found is None:
+        hint = did_you_mean(id, [claim.id for claim in all_claims()]) or "; `costcalc claims` lists them"
         raise CostcalcError(f"no claim {shortened(id)}{hint}")
-    return by_letter[id.lower()]
+    return found
 
 
 def chosen(paper: str, of: str, verdict: str) -> tuple[Claim, ...]:

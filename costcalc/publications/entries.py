@@ -113,13 +113,20 @@ def recorded(preset: str, figure: Figure, contradicts: bool = False) -> Reading:
 
 
 @cache
+def _texts() -> dict[str, str]:
+    """Every file by the key of its publication, sorted."""
+    return {path.stem: path.read_text(encoding="utf-8") for path in sorted(_FILES.glob("*.yaml"))}
+
+
+@cache
+def publication(key: str) -> PublicationEntry:
+    """The publication of that key."""
+    return PublicationEntry(**read(_texts()[key], f"{key}.yaml").plain())
+
+
 def publications() -> dict[str, PublicationEntry]:
     """Every publication by its key, sorted."""
-    found = {}
-    for path in sorted(_FILES.glob("*.yaml")):
-        plain = read(path.read_text(encoding="utf-8"), path.name).plain()
-        found[path.stem] = PublicationEntry(**plain)
-    return found
+    return {key: publication(key) for key in _texts()}
 
 
 @cache
@@ -130,6 +137,17 @@ def all_claims() -> tuple[Claim, ...]:
         for key, publication in publications().items()
         for id_, entry in publication.claims.items()
     )
+
+
+def find(id: str) -> Claim | None:
+    """The claim of that id, in whatever case; only files that mention it are parsed."""
+    wanted = id.lower()
+    for key, written in _texts().items():
+        if wanted in written.lower():
+            for id_, entry in publication(key).claims.items():
+                if id_.lower() == wanted:
+                    return _claim(key, id_, entry)
+    return None
 
 
 def _claim(publication: str, id_: str, entry: ClaimEntry) -> Claim:
