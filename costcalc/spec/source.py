@@ -7,7 +7,7 @@ where they stand, so a hostile file costs no more than a short one.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import yaml
@@ -84,7 +84,7 @@ def read(text: str, file: str, doubled: list[Problem] | None = None) -> Item:
     if not text.replace("\n", "").isprintable():  # nearly always is, and compiling the pattern takes a while
         strange = re.search(_UNPRINTABLE, text)
         if strange:
-            raise CostcalcError([reader.unprintable(text, strange.start())])
+            raise CostcalcError([reader.unprintable(strange.start())])
     try:
         item = reader.document()
     except yaml.YAMLError as error:
@@ -99,14 +99,17 @@ def read(text: str, file: str, doubled: list[Problem] | None = None) -> Item:
 class _Reader:
     """One pass over the events of a text."""
 
+    next: Callable[[], Any]  # the event that comes next
+
     def __init__(self, text: str, file: str) -> None:
         self.file = file
         self.lines = text.splitlines()
-        self.next = _LOADER(text).get_event
+        self.text = text
         self.items = 0
         self.problems: list[Problem] = []
 
     def document(self) -> Item:
+        self.next = _LOADER(self.text).get_event
         self.next()  # the start of the stream
         first = self.next()
         if isinstance(first, yaml.StreamEndEvent):
@@ -175,12 +178,12 @@ class _Reader:
     def error(self, event: Any, message: str) -> CostcalcError:
         return CostcalcError([*self.problems, Problem(message, "", self.place(event))])
 
-    def unprintable(self, text: str, at: int) -> Problem:
-        before = text[:at].splitlines(keepends=True) or [""]
+    def unprintable(self, at: int) -> Problem:
+        before = self.text[:at].splitlines(keepends=True) or [""]
         ended = before[-1].endswith(("\n", "\r"))
         line, column = (len(before) + 1, 1) if ended else (len(before), len(before[-1]) + 1)
         place = Place(self.file, line, column, self.lines[line - 1] if line <= len(self.lines) else "")
-        return Problem(f"not YAML: the control character {text[at]!r}", "", place)
+        return Problem(f"not YAML: the control character {self.text[at]!r}", "", place)
 
     def syntax(self, error: yaml.YAMLError) -> Problem:
         mark = getattr(error, "problem_mark", None)
