@@ -94,6 +94,10 @@ def bind(items: Mapping[str, Item], problems: list[Problem]) -> Watched:
 
 def value_of(item: Item, env: Env, path: str) -> Bound:
     """The evaluated value; a bare ``$name`` keeps the place where the parameter was given."""
+    if not isinstance(item.value, (list, dict)) and (
+        not isinstance(item.value, str) or "$" not in item.value
+    ):
+        return Bound(item.value, item.place)  # as most do
     plain = item.plain()
     try:
         value = evaluate(plain, env)
