@@ -72,12 +72,14 @@ def budget(limits: Sequence[Limit], part: Callable[[str], Part]) -> tuple[Verdic
 
 def figures(graph: Graph, table: CostTable) -> tuple[FigureVerdict, ...]:
     """Every published figure of the graph's spec beside the exact one."""
-    return tuple(_judged(graph, table, figure) for figure in graph.about.figures)
+    part, whole = structure.finder(graph, table), structure.whole(graph, table)
+    return tuple(
+        _judged(whole if figure.target == TOTAL else part(figure.target), figure)
+        for figure in graph.about.figures
+    )
 
 
-def _judged(graph: Graph, table: CostTable, figure: Figure) -> FigureVerdict:
-    is_total = figure.target == TOTAL
-    part = structure.whole(graph, table) if is_total else structure.part(graph, table, figure.target)
+def _judged(part: Part, figure: Figure) -> FigureVerdict:
     exact = JUDGED[figure.metric](part)
     read = printed.parse(figure.published)
     return FigureVerdict(figure, exact, printed.judged(read, exact, figure.truncated, figure.within))

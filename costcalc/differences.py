@@ -297,7 +297,8 @@ def _paired(
     of_new: Callable[[str], Hashable],
 ) -> dict[str, str]:
     """Old names → new ones: the same name, or else what is the same under others, as often on both sides."""
-    found = {name: name for name in old if name in set(new)}
+    present = set(new)
+    found = {name: name for name in old if name in present}
     gone: dict[Hashable, list[str]] = defaultdict(list)
     come: dict[Hashable, list[str]] = defaultdict(list)
     for names, of, left in ((old, of_old, gone), (new, of_new, come)):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import prod
 
 from costcalc.errors import CostcalcError, Misfit, Place, Problem
@@ -91,10 +92,11 @@ class Graph:
 
     def node(self, name: str) -> Node:
         """The node of that name; KeyError if there is none."""
-        for node in self.nodes:
-            if node.name == name:
-                return node
-        raise KeyError(name)
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Node]:
+        return {node.name: node for node in self.nodes}
 
     def place_of(self, name: str) -> Place | None:
         """Where a layer or block was written, None if that is not known; KeyError if there is none."""

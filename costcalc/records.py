@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
-from operator import attrgetter
+from operator import add, attrgetter
 from typing import Literal
 
 from costcalc.errors import Place
@@ -50,10 +50,18 @@ class Cost:
         return self.weights + self.biases + self.norm
 
     def __add__(self, other: Cost) -> Cost:
-        return Cost(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Cost)))
+        return Cost(*map(add, _counts(self), _counts(other)))
 
 
 NOTHING = Cost(0, 0, 0, 0, 0, 0, 0)
+_counts: Callable[[Cost], tuple[int, ...]] = attrgetter(*(field.name for field in fields(Cost)))
+
+
+def total(costs: Iterable[Cost]) -> Cost:
+    """The sum of any number of costs."""
+    return Cost(*map(sum, zip(*map(_counts, (NOTHING, *costs)), strict=True)))
+
+
 # what adds up, by the word for it: elements written are what people call activations
 COUNTS: dict[str, Callable[[Cost], int]] = {
     **{field.name: attrgetter(field.name) for field in fields(Cost)},
@@ -83,7 +91,7 @@ class CostTable:
     @property
     def total(self) -> Cost:
         """The sum over all rows."""
-        return sum((row.cost for row in self.rows), NOTHING)
+        return total(row.cost for row in self.rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,14 @@ resampling, and never more than the input has.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from itertools import accumulate
 from math import prod
 
 from costcalc.graph import INPUT, Graph, Node
 from costcalc.layers import Span
-from costcalc.records import NOTHING, CostTable, Part, Row, Structure
+from costcalc.records import CostTable, Part, Row, Structure, total
 
 
 def layers(graph: Graph, table: CostTable) -> tuple[Part, ...]:
@@ -53,15 +55,25 @@ def whole(graph: Graph, table: CostTable) -> Part:
 
 def part(graph: Graph, table: CostTable, name: str) -> Part:
     """The block or layer of that dotted name at any depth; KeyError if there is none."""
-    inside = [
-        (node, row)
-        for node, row in zip(graph.nodes, table.rows, strict=True)
-        if node.name == name or node.name.startswith(f"{name}.")
-    ]
-    if not inside:
-        raise KeyError(name)
-    nodes, rows = [node for node, _ in inside], [row for _, row in inside]
-    return _part(name, *_group(graph, name, nodes[-1]), nodes, rows, living(graph))
+    return finder(graph, table)(name)
+
+
+def finder(graph: Graph, table: CostTable) -> Callable[[str], Part]:
+    """:func:`part` of one graph, for many names: what lies in each is looked up and measured once."""
+    alive = living(graph)
+    inside: dict[str, list[tuple[Node, Row]]] = defaultdict(list)
+    for node, row in zip(graph.nodes, table.rows, strict=True):
+        for name in accumulate(node.name.split("."), "{}.{}".format):
+            inside[name].append((node, row))
+
+    @cache
+    def found(name: str) -> Part:
+        if name not in inside:
+            raise KeyError(name)
+        nodes, rows = zip(*inside[name], strict=True)
+        return _part(name, *_group(graph, name, nodes[-1]), nodes, rows, alive)
+
+    return found
 
 
 def _group(graph: Graph, name: str, last: Node) -> tuple[str, tuple[str, ...]]:
@@ -94,7 +106,7 @@ def _part(
         nonlinearities=max(paths[end.name][1] for end in ends),
         peak_activations=max(alive[node.name] for node in nodes),
     )
-    return Part(name, kind, ends[0].output_shape, sum((row.cost for row in rows), NOTHING), structure)
+    return Part(name, kind, ends[0].output_shape, total(row.cost for row in rows), structure)
 
 
 def _paths(nodes: Sequence[Node]) -> dict[str, tuple[int, int]]:

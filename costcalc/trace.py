@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -19,7 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from costcalc import meta, torchnet
 from costcalc.errors import ENVIRONMENT, CostcalcError
-from costcalc.graph import Graph
+from costcalc.graph import INPUT, Graph
 from costcalc.records import Cost, CostTable, Row, Shape
 
 with warnings.catch_warnings():
@@ -30,6 +30,7 @@ with warnings.catch_warnings():
 Values = list[Any]  # of torch._C.Value: an operator's inputs or outputs
 Handle = Callable[[Values, Values], "Counter[str]"]
 MACS, OTHER, UNKNOWN = "macs", "other", "unknown "
+PIECE = 256  # layers that are traced at once
 
 
 def costs(graph: Graph) -> CostTable:
@@ -42,7 +43,7 @@ def costs(graph: Graph) -> CostTable:
         net = torchnet.build(graph)
         moved = _Moved(net)
         moved.run(torchnet.sample(graph, "meta"))
-        counted = _counted(net, graph)
+        counted = _counted(net, graph, {INPUT: graph.input_shape, **moved.shapes})
         rows = tuple(_row(node.name, node.layer.kind, net, moved, counted) for node in graph.nodes)
     return CostTable(graph.name, "trace", rows)
 
@@ -83,21 +84,26 @@ def _storage(tensor: torch.Tensor) -> int:
     return int(tensor.untyped_storage()._cdata)
 
 
-def _counted(net: fx.GraphModule, graph: Graph) -> dict[str, Counter[str]]:
-    """fvcore's counts per module path; unknown operators are an error that names them."""
-    device, recorded = ("meta", meta.Recorded()) if meta.records() else ("cpu", nullcontext())
+def _counted(net: fx.GraphModule, graph: Graph, shapes: Mapping[str, Shape]) -> dict[str, Counter[str]]:
+    """fvcore's counts per layer, piece by piece; unknown operators are an error that names them.
+
+    The jit takes longer per operator the more of them it has traced, and keeps them all.
+    """
+    device = "meta" if meta.records() else "cpu"
     if device == "cpu":
         _zeroed(net)
-    sample = torchnet.sample(graph, device)
-    analysis = JitModelAnalysis(net, (sample,)).clear_op_handles().set_op_handle(**HANDLES)
-    analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
-    with recorded:
-        found = analysis.by_module_and_operator()
-    passed_over = {
-        key.removeprefix(UNKNOWN): times for key, times in found[""].items() if key.startswith(UNKNOWN)
-    }
-    _refuse(analysis.unsupported_ops() + Counter(passed_over))
-    return dict(found)
+    found: dict[str, Counter[str]] = {}
+    unknown: Counter[str] = Counter()
+    for piece, taken in torchnet.pieces(net, graph, PIECE):
+        inputs = tuple(torchnet.zeros(shapes[name], device) for name in taken)
+        analysis = JitModelAnalysis(piece, inputs).clear_op_handles().set_op_handle(**HANDLES)
+        analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+        with meta.Recorded() if device == "meta" else nullcontext():
+            found |= analysis.by_module_and_operator()
+        unknown += analysis.unsupported_ops()
+        unknown += Counter({key.removeprefix(UNKNOWN): n for key, n in found[""].items() if UNKNOWN in key})
+    _refuse(unknown)
+    return found
 
 
 def _zeroed(net: fx.GraphModule) -> None:

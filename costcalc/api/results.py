@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -139,7 +139,7 @@ class Costs(Costed):
     def table(self) -> CostTable:
         return self.counted
 
-    @property
+    @cached_property
     def whole(self) -> Part:
         return structure.whole(self.graph, self.table)
 
@@ -151,7 +151,11 @@ class Costs(Costed):
         return structure.blocks(self.graph, self.table, depth)
 
     def part(self, name: str) -> Part:
-        return structure.part(self.graph, self.table, name)
+        return self._find(name)
+
+    @cached_property
+    def _find(self) -> Callable[[str], Part]:
+        return structure.finder(self.graph, self.table)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from costcalc.layers import KINDS
 from costcalc.records import Figure
 from costcalc.spec import catalogue, expand
 from costcalc.spec.arithmetic import Bound
-from costcalc.spec.blueprint import Block, Blueprint, bind, block_of, find_block, value_of
+from costcalc.spec.blueprint import MAX_PROBLEMS, Block, Blueprint, bind, block_of, find_block, value_of
 from costcalc.spec.catalogue import presets, shipped_blocks
 from costcalc.spec.schema import FileEntry, file_entry
 from costcalc.spec.source import Item, read
@@ -285,7 +285,7 @@ def _blocks(
     problems: list[Problem] = []
     for name, block in entry.blocks.items():
         here, where = item.mapping()["blocks"].mapping()[name], f"blocks.{name}"
-        target = find_block(block, {**below, **found}) if isinstance(block, str) else None
+        target = found.get(block) or find_block(block, below) if isinstance(block, str) else None
         if name in KINDS:
             problems.append(
                 Problem(f"'{name}' is a layer kind; give the block another name", where, here.key)
@@ -297,6 +297,8 @@ def _blocks(
         else:
             hint = did_you_mean(block, [*below, *found, *shipped_blocks()])
             problems.append(here.problem(f"no block {shortened(block)}{hint}", where))
+        if len(problems) > MAX_PROBLEMS:
+            raise CostcalcError(problems)
     return found, problems
 
 

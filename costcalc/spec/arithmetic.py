@@ -15,6 +15,7 @@ from costcalc.units import is_whole
 
 MAX_LENGTH = 200
 MAX_VALUE = 10**18
+MOST_NAMED = 20  # parameters in a message
 
 Value = Any  # what a parameter may hold: None, bool, int, float, str, or a list of these
 
@@ -132,7 +133,8 @@ def _parameter(name: str, env: Env) -> Value:
         if env[name].broken:
             raise Silent("")
         return env[name].value
-    known = ", ".join(f"${known}" for known in sorted(env)) or "none here"
+    known = ", ".join(f"${known}" for known in sorted(env)[:MOST_NAMED]) or "none here"
+    known += ", …" if len(env) > MOST_NAMED else ""
     raise Misfit(f"unknown parameter '${name}'{did_you_mean(name, env) or f'; there are {known}'}")
 
 

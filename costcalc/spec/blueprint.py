@@ -18,6 +18,7 @@ from costcalc.units import is_whole
 
 _SHAPE = re.compile(r"[0-9]{1,9}(x[0-9]{1,9}){0,2}")
 LARGEST_EXTENT = 2**24
+MAX_PROBLEMS = 50  # after so many nobody reads on, and looking for what was meant takes a while
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,8 @@ def bind(items: Mapping[str, Item], problems: list[Problem]) -> Watched:
         except CostcalcError as error:
             problems += error.problems
             env[key] = Bound(None, item.place, broken=True)
+            if len(problems) > MAX_PROBLEMS:
+                raise CostcalcError(problems) from None
     return env
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
+from itertools import takewhile
 from typing import Any, TypeVar
 
 from costcalc.errors import CostcalcError, Misfit, Place, Problem, did_you_mean, shortened
@@ -13,6 +15,7 @@ from costcalc.layers import KINDS, Layer
 from costcalc.records import TOTAL, Figure
 from costcalc.spec.arithmetic import Bound, Env
 from costcalc.spec.blueprint import (
+    MAX_PROBLEMS,
     Block,
     Blueprint,
     bind,
@@ -21,13 +24,13 @@ from costcalc.spec.blueprint import (
     known_kinds,
     value_of,
 )
+from costcalc.spec.calls import Call, Scope
 from costcalc.spec.names import check_name
 from costcalc.spec.source import Item, unknown_key
 from costcalc.validated import Faults, Missing, Unknown
 
 MAX_LAYERS = 10_000
 MAX_VISITS = 40_000  # entries and connections followed on the way to the layers
-MAX_PROBLEMS = 50  # after so many nobody reads on
 MAX_NESTING = 12  # blocks within blocks
 WIRING = ("kind", "from", "repeat", "training")
 
@@ -37,37 +40,6 @@ T = TypeVar("T")
 
 class TooLarge(CostcalcError):
     """The unfolding ends here; nothing that follows is worth reporting."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Where a layer table is unfolded: dotted prefix, parameters, and the node that flows in.
-
-    ``stack`` names the blocks being unfolded, ``anchor`` the user's own line while inside a
-    shipped block, so that a message points at what the user wrote.
-    """
-
-    prefix: str
-    env: Env
-    entry: str | None
-    training: bool = False
-    stack: tuple[str, ...] = ()
-    anchor: Place | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One entry of a layer table, evaluated: wiring apart from the fields of its kind."""
-
-    path: str
-    kind: str
-    fields: Mapping[str, Bound]
-    keys: Mapping[str, Place]
-    broken: frozenset[str]  # fields whose value could not be evaluated, reported already
-    source: Bound | None
-    repeat: int | None
-    training: bool
-    place: Place
 
 
 def graph_of(blueprint: Blueprint, overrides: Overrides, training: bool) -> Graph:
@@ -191,9 +163,18 @@ class _Unfolding:
 
     def overriding(self, path: str) -> dict[str, Item]:
         """The overrides of this layer's fields."""
-        mine = {key for key in self.overrides if key.rpartition(".")[0] == path}
-        self.used |= mine
-        return {key.rpartition(".")[2]: self.overrides[key] for key in mine}
+        mine = self.by_layer.get(path, {})
+        self.used.update(f"{path}.{key}" for key in mine)
+        return mine
+
+    @cached_property
+    def by_layer(self) -> dict[str, dict[str, Item]]:
+        """The overrides of each layer, by field."""
+        found: dict[str, dict[str, Item]] = defaultdict(dict)
+        for path, item in self.overrides.items():
+            layer, _, key = path.rpartition(".")
+            found[layer][key] = item
+        return found
 
     def sources(
         self, call: Call, scope: Scope, above: str | None, layers: Mapping[str, Item]
@@ -231,7 +212,8 @@ class _Unfolding:
         elif name in layers:
             message = f"'{name}' stands below; a layer takes only what is above it"
         else:
-            above = [path.removeprefix(scope.prefix) for path in self.gives if path.startswith(scope.prefix)]
+            mine = takewhile(lambda path: path.startswith(scope.prefix), reversed(self.gives))
+            above = [path.removeprefix(scope.prefix) for path in mine][::-1]
             message = f"no layer {shortened(name)} above{did_you_mean(name, [*above, INPUT])}"
             message += (
                 "; a file that removes a head of its base restates 'outputs:'" if where == "outputs" else ""
@@ -356,7 +338,7 @@ class _Unfolding:
     def check_figures(self, figures: Sequence[Figure]) -> None:
         """Every published figure must be of something that is there."""
         for figure in figures:
-            if figure.target not in (TOTAL, *self.gives):
+            if figure.target != TOTAL and figure.target not in self.gives:
                 hint = (
                     did_you_mean(figure.target, [TOTAL, *self.gives]) or "; name a layer, a block or 'total'"
                 )
