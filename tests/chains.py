@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from costcalc.graph import INPUT
+
 _HEAD = "name: grown\ninput: [4, 8, 8]\n"
 
 
@@ -49,12 +51,11 @@ def wide(layers: int) -> str:
 
 def dense(edges: int) -> str:
     """Every layer takes all above it: so many connections that there are, not layers."""
-    names = [f"l{i}" for i in range(round((2 * edges) ** 0.5))]
+    names = [INPUT, *(f"l{i}" for i in range(round((2 * edges) ** 0.5)))]
     rows = (
-        f"  {name}: {{kind: concat, from: [{', '.join(['input', *names[:i]])}]}}\n"
-        for i, name in enumerate(names)
+        f"  {name}: {{kind: add, from: [{', '.join(names[:i])}]}}\n" for i, name in enumerate(names[2:], 2)
     )
-    return _HEAD + "layers:\n" + "".join(rows)
+    return f"{_HEAD}layers:\n  {names[1]}: {{kind: relu}}\n" + "".join(rows)
 
 
 def claimed(layers: int) -> str:
