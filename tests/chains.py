@@ -50,12 +50,15 @@ def wide(layers: int) -> str:
 
 
 def dense(edges: int) -> str:
-    """Every layer takes all above it: so many connections that there are, not layers."""
-    names = [INPUT, *(f"l{i}" for i in range(round((2 * edges) ** 0.5)))]
-    rows = (
-        f"  {name}: {{kind: add, from: [{', '.join(names[:i])}]}}\n" for i, name in enumerate(names[2:], 2)
-    )
-    return f"{_HEAD}layers:\n  {names[1]}: {{kind: relu}}\n" + "".join(rows)
+    """Every layer takes all above it, until there are so many connections, not layers."""
+    names, rows = [INPUT, "l0"], ["  l0: {kind: relu}\n"]
+    left = edges - 1
+    while left > 1:
+        sources, name = names[-left:], f"l{len(rows)}"
+        rows.append(f"  {name}: {{kind: add, from: [{', '.join(sources)}]}}\n")
+        names.append(name)
+        left -= len(sources)
+    return _HEAD + "layers:\n" + "".join(rows)
 
 
 def claimed(layers: int) -> str:

@@ -29,7 +29,7 @@ from costcalc.layers import KINDS
 from costcalc.spec import blueprint, expand
 from costcalc.spec.source import read
 
-MOST = 1.3  # times the calls per layer, of a net twice as deep
+MOST = 1.05  # times the calls per layer, of a net twice as deep
 SIZES = (60, 120, 240)
 
 Load = Callable[[str], Graph]
@@ -55,6 +55,7 @@ def calls(work: Callable[[], object]) -> int:
 
 def growth(works: list[Callable[[], object]]) -> float:
     """Calls per layer from 2N to 4N, over those from N to 2N."""
+    works[0]()  # what only the first run does: caches, validators
     first, second, third = (calls(work) for work in works)
     return (third - second) / (2 * (second - first))
 
@@ -84,7 +85,7 @@ SHOWN: dict[str, Callable[[Any], str]] = {
 
 @pytest.fixture(autouse=True, scope="module")
 def _begun() -> None:
-    """What only the first run does: imports, caches, torch's own start."""
+    """What is done once: imports, torch's own start."""
     costs = api.costs("naive")
     for form in SHOWN.values():
         form(costs.view())
@@ -251,8 +252,8 @@ def test_an_unknown_operator_in_a_later_piece_is_refused(
 ) -> None:
     monkeypatch.setattr(trace, "PIECE", 4)
     monkeypatch.setattr(trace, "HANDLES", {k: v for k, v in trace.HANDLES.items() if k != "aten::sigmoid"})
-    text = chains.chain(8) + "  s: {kind: sigmoid}\n" + "  t: {kind: sigmoid}\n"
-    with pytest.raises(CostcalcError, match=r"aten::sigmoid \(2×\)"):
+    text = chains.chain(2) + "".join(f"  s{i}: {{kind: sigmoid}}\n" for i in range(6))
+    with pytest.raises(CostcalcError, match=r"aten::sigmoid \(6×\)"):
         trace.costs(loaded(text))
 
 
@@ -275,7 +276,7 @@ def test_memory_grows_in_proportion(stage: str, written: Callable[..., str]) -> 
         tracemalloc.stop()
         return found
 
-    assert peak(4 * SIZES[-1]) <= 4 * MOST * peak(SIZES[-1])
+    assert peak(4 * SIZES[-1]) <= 4 * 1.1 * peak(SIZES[-1])
 
 
 @pytest.mark.parametrize(
