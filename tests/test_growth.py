@@ -270,6 +270,8 @@ def test_memory_grows_in_proportion(stage: str, written: Callable[..., str]) -> 
             "json": lambda: render.json_(view),
             "text": lambda: render.text(view),
         }
+        works[stage]()
+        gc.collect()
         tracemalloc.start()
         works[stage]()
         found = tracemalloc.get_traced_memory()[1]
