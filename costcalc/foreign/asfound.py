@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import is_dataclass
-from functools import partial, wraps
+from functools import cache, partial, wraps
 from typing import Any
 
 import torch
@@ -81,25 +81,32 @@ def _emptied(tensor: torch.Tensor) -> torch.Tensor:
 def countable(model: nn.Module) -> None:
     """Refuse, with the reason, what would be counted half: scripted, quantised, lazy or wrapped weights."""
     for path, module in model.named_modules():
-        where = f"{path or 'the model'} ({type(module).__name__})"
-        if isinstance(module, torch.jit.ScriptModule):
-            raise CostcalcError(
-                f"{where} is scripted: what runs is not its Python code; count the module it was made of"
-            )
-        if _is_quantised(type(module)):
-            raise CostcalcError(
-                f"{where} is quantised: it multiplies packed integers; count the float model it was made of"
-            )
-        for tensor in [*module.parameters(recurse=False), *module.buffers(recurse=False)]:
-            if is_lazy(tensor):
-                raise CostcalcError(
-                    f"{where} is lazy and has no shape yet; run the model once, then count it"
-                )
-            if tensor.is_quantized or is_traceable_wrapper_subclass(tensor):
-                kind = type(tensor).__name__ if not tensor.is_quantized else "quantised"
-                raise CostcalcError(
-                    f"{where} holds {kind} weights; count the model as it was before they were packed"
-                )
+        tensors = [*module._parameters.values(), *module._buffers.values()]
+        why = _not_countable(type(module)) or next(filter(None, map(_packed, tensors)), "")
+        if why:
+            raise CostcalcError(f"{path or 'the model'} ({type(module).__name__}) {why}")
+
+
+@cache
+def _not_countable(kind: type) -> str:
+    """Why modules of a class cannot be counted, or nothing."""
+    if issubclass(kind, torch.jit.ScriptModule):
+        return "is scripted: what runs is not its Python code; count the module it was made of"
+    if _is_quantised(kind):
+        return "is quantised: it multiplies packed integers; count the float model it was made of"
+    return ""
+
+
+def _packed(tensor: torch.Tensor | None) -> str:
+    """Why a module that holds that tensor cannot be counted, or nothing."""
+    if tensor is None:
+        return ""
+    if is_lazy(tensor):
+        return "is lazy and has no shape yet; run the model once, then count it"
+    if tensor.is_quantized or is_traceable_wrapper_subclass(tensor):
+        kind = type(tensor).__name__ if not tensor.is_quantized else "quantised"
+        return f"holds {kind} weights; count the model as it was before they were packed"
+    return ""
 
 
 def _is_quantised(kind: type) -> bool:

@@ -10,6 +10,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode, resolve_name
 
 _CALL = nn.Module._call_impl.__code__.co_filename
+SIGNS = frozenset(code for name, code in opcode.opmap.items() if name.startswith(("BINARY", "INPLACE")))
 
 
 def is_by_hand() -> bool:
@@ -25,15 +26,27 @@ class Functions(TorchFunctionMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.outermost = ""
+        self._running: tuple[Any, Any, int] | None = None  # the function, the code that calls it, and where
+        self._names: dict[Any, str] = {}
+
+    @property
+    def outermost(self) -> str:
+        """Its name as in ``torch.matmul``; nothing where there is none or a sign stands for it."""
+        if self._running is None:
+            return ""
+        func, code, at = self._running
+        if code.co_code[at] in SIGNS:
+            return ""
+        if func not in self._names:
+            self._names[func] = resolve_name(func) or ""
+        return self._names[func]
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         caller = sys._getframe(1)
-        signed = opcode.opname[caller.f_code.co_code[caller.f_lasti]].startswith(("BINARY", "INPLACE"))
-        before, self.outermost = self.outermost, "" if signed else resolve_name(func) or ""
+        before, self._running = self._running, (func, caller.f_code, caller.f_lasti)
         try:
             return func(*args, **(kwargs or {}))
         finally:
-            self.outermost = before
+            self._running = before

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from costcalc import meta
+from costcalc import kernels, meta
 from costcalc.errors import ENVIRONMENT, CostcalcError, shortened
 from costcalc.execution import Call, Execution, Operation, Phase
 from costcalc.foreign import asfound, calling, families, operators, owning, state
@@ -45,6 +45,11 @@ LENGTHS = frozenset(
 FILLED = frozenset(
     f"aten::{word}" for word in "empty empty_strided zeros ones full rand randn randint normal".split()
 )
+
+
+# kinds of argument that hold no tensor
+SINGLE = frozenset({type(None), bool, int, float, str, torch.dtype, torch.device})
+Buffer = tuple[int, torch.Tensor]  # a storage, and a tensor that lives in it
 
 
 class NeedsValueError(RuntimeError):
@@ -155,18 +160,20 @@ class Watch(meta.Mode):
     def entered(self, path: str, forward: asfound.Run) -> asfound.Run:
         """The ``forward`` of the module at that path, announced."""
 
+        running, calls = self._running, self._calls
+
         def announced(*args: Any, **kwargs: Any) -> Any:
             if calling.is_by_hand():
                 self._by_hand.add(path)
-            self._running.append(path)
+            running.append(path)
             try:
                 outputs = forward(*args, **kwargs)
             except BaseException:
                 self.failed = self.failed or path
                 raise
             finally:
-                self._running.pop()
-            self._calls.append(Call(path, _shapes((args, kwargs)), _shapes(outputs)))
+                running.pop()
+            calls.append(Call(path, _shapes((args, kwargs) if kwargs else args), _shapes(outputs)))
             return outputs
 
         return announced
@@ -177,26 +184,34 @@ class Watch(meta.Mode):
         kwargs = kwargs or {}
         rule = operators.rule(func)
         if rule.taken_apart:
-            self._within.append(rule.name)
-            if rule.name == "aten::einsum":
-                self._equation = args[0]
-            try:
-                with self:
-                    return func.decompose(*args, **kwargs)
-            finally:
-                self._within.pop()
-                self._equation = self._equation if "aten::einsum" in self._within else ""
-        taken = _flat((args, kwargs.values()))
+            return self._apart(func, rule, args, kwargs)
+        taken = _flat((*args, *kwargs.values()))
         args, kwargs = self._placed(rule.name, args, kwargs, taken)
         outputs = self._sized(rule.name, taken)
         if outputs is None:
+            outputs = kernels.given(func, args, kwargs)
+        if outputs is None:
             outputs = _ran(func, rule, args, kwargs, taken)
         try:
-            self._note(rule, _completed(func, args), taken, outputs)
+            self._note(rule, (*args, *rule.defaults[len(args) :]), taken, outputs)
         except Exception as error:
             self.slip = error
             raise
         return outputs
+
+    def _apart(
+        self, func: Any, rule: operators.Rule, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Run the parts of a composite operator, each seen in its turn."""
+        self._within.append(rule.name)
+        if rule.name == "aten::einsum":
+            self._equation = args[0]
+        try:
+            with self:
+                return func.decompose(*args, **kwargs)
+        finally:
+            self._within.pop()
+            self._equation = self._equation if "aten::einsum" in self._within else ""
 
     def _placed(
         self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], taken: list[torch.Tensor]
@@ -235,31 +250,31 @@ class Watch(meta.Mode):
     def _note(
         self, rule: operators.Rule, args: tuple[Any, ...], taken: Sequence[torch.Tensor], outputs: Any
     ) -> None:
-        outs = _flat((outputs,))
+        outs = [outputs] if isinstance(outputs, torch.Tensor) else _flat((outputs,))
         macs, other = rule.handle(args, outs) if outs else (0, 0)
-        self._used.update(id(tensor) for tensor in taken)
-        given = outs[:1] if rule.main_output_only else outs
-        sources = [t for t in taken if _storage(t) not in self._own and rule.name not in families.MAKERS]
-        before = {_storage(tensor) for tensor in taken}
-        new = [tensor for tensor in given if rule.mutates or _storage(tensor) not in before]
-        new = [tensor for tensor in new if _storage(tensor) not in self._own]
+        self._used.update(map(id, taken))
+        inside = [(_storage(tensor), tensor) for tensor in taken]
+        sources = [] if rule.is_maker else [found for found in inside if found[0] not in self._own]
+        before = set() if rule.mutates else {key for key, _ in inside}
+        given = [(_storage(tensor), tensor) for tensor in (outs[:1] if rule.main_output_only else outs)]
+        new = [found for found in given if found[0] not in before and found[0] not in self._own]
         moved = bool(new) and self.phase == "forward"
         self._operations.append(
             Operation(
                 operator=rule.name,
                 module=self._module(),
                 phase=self.phase,
-                arguments=tuple(_plain(arg) for arg in args),
-                outputs=tuple(tuple(out.shape) for out in outs),
+                arguments=tuple([_plain(arg) for arg in args]),
+                outputs=tuple([tuple(out.shape) for out in outs]),
                 within=tuple(self._within),
                 knowledge=rule.knowledge,
                 macs=macs,
                 other_ops=other if self.phase == "forward" else 0,
-                read=tuple(tensor.numel() if moved else 0 for tensor in sources),
-                writes=sum(tensor.numel() for tensor in new) if moved else 0,
-                held=self._held_by(rule, taken, new) if moved else 0,
-                taken=self.numbers(sources),
-                given=tuple(dict.fromkeys(self.numbers(new))),
+                read=tuple([tensor.numel() if moved else 0 for _, tensor in sources]),
+                writes=sum([tensor.numel() for _, tensor in new]) if moved else 0,
+                held=self._held_by(rule, inside, new) if moved else 0,
+                taken=self._numbered(sources),
+                given=tuple(dict.fromkeys(self._numbered(new))),
                 in_place=rule.in_place,
                 function=self.functions.outermost,
                 equation=self._equation,
@@ -267,15 +282,13 @@ class Watch(meta.Mode):
             )
         )
 
-    def _held_by(
-        self, rule: operators.Rule, taken: Sequence[torch.Tensor], new: Sequence[torch.Tensor]
-    ) -> int:
+    def _held_by(self, rule: operators.Rule, taken: Sequence[Buffer], new: Sequence[Buffer]) -> int:
         """Elements of parameters and buffers that it reads: what is stored, however far it is expanded."""
-        if rule.name in families.MAKERS:
+        own = [] if rule.is_maker else [tensor for key, tensor in taken if key in self._own]
+        if not own:
             return 0
-        own = [tensor for tensor in taken if _storage(tensor) in self._own]
-        held = sum(min(t.numel(), t.untyped_storage().nbytes() // t.element_size()) for t in own)
-        return min(held, sum(tensor.numel() for tensor in new)) if rule.name in families.CHOOSING else held
+        held = sum([min(t.numel(), t.untyped_storage().nbytes() // t.element_size()) for t in own])
+        return min(held, sum([tensor.numel() for _, tensor in new])) if rule.is_choosing else held
 
     def _module(self) -> str:
         """The module that runs, or in the backward pass the one whose forward made the gradient's node."""
@@ -288,9 +301,11 @@ class Watch(meta.Mode):
 
     def numbers(self, found: Sequence[torch.Tensor]) -> tuple[int, ...]:
         """The numbers of the buffers that tensors live in."""
+        return self._numbered([(_storage(tensor), tensor) for tensor in found])
+
+    def _numbered(self, found: Sequence[Buffer]) -> tuple[int, ...]:
         numbers = []
-        for tensor in found:
-            key = _storage(tensor)
+        for key, tensor in found:
             if key not in self._numbers:
                 self._numbers[key] = len(self._sizes)
                 self._sizes.append(tensor.numel())
@@ -344,18 +359,14 @@ def _ran(
     return func(*args, **kwargs)
 
 
-def _completed(func: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The positional arguments with the defaults that torch leaves out."""
-    declared = [argument for argument in func._schema.arguments if not argument.kwarg_only]
-    return (*args, *(argument.default_value for argument in declared[len(args) :]))
-
-
 def _flat(values: Any) -> list[torch.Tensor]:
     """The tensors among arguments or results, also in lists of them."""
     found: list[torch.Tensor] = []
     for value in values:
         if isinstance(value, torch.Tensor):
             found.append(value)
+        elif type(value) in SINGLE:
+            continue
         elif isinstance(value, (list, tuple)) or hasattr(value, "__next__"):
             found += _flat(value)
         elif not isinstance(value, (str, bytes)) and hasattr(value, "__iter__"):
@@ -373,6 +384,9 @@ def _plain(value: Any) -> Any:
 
 
 def _shapes(tree: Any) -> tuple[Shape, ...]:
+    whole = tree if type(tree) is tuple else (tree,)
+    if all([type(part) is torch.Tensor for part in whole]):
+        return tuple([tuple(part.shape) for part in whole])  # most are, and to walk a tree takes longer
     return tuple(tuple(tensor.shape) for tensor in asfound.tensors(tree))
 
 

@@ -296,7 +296,11 @@ FREE: dict[str, Handle] = _table(
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How an operator is treated; ``taken_apart`` is whether its parts are counted instead."""
+    """How an operator is treated; ``taken_apart`` is whether its parts are counted instead.
+
+    ``is_maker`` is whether it takes a tensor for its type or shape only, ``is_choosing`` whether it reads
+    no more of a table than it gives; ``defaults`` are those of its positional arguments, by place.
+    """
 
     name: str
     knowledge: Knowledge
@@ -305,6 +309,9 @@ class Rule:
     mutates: bool
     in_place: bool
     main_output_only: bool
+    is_maker: bool
+    is_choosing: bool
+    defaults: tuple[Any, ...]
 
 
 @cache
@@ -323,8 +330,18 @@ def rule(func: Any) -> Rule:
             )
     mutates = func._schema.is_mutable and torch.Tag.inplace_view not in func.tags
     in_place = mutates or _bare(name) in families.OVERWRITING or (_elementwise(func) and handle is not _free)
-    main_only = name in families.MAIN_OUTPUT_ONLY
-    return Rule(name, knowledge, handle or _free, taken_apart, mutates, in_place, main_only)
+    return Rule(
+        name,
+        knowledge,
+        handle or _free,
+        taken_apart,
+        mutates,
+        in_place,
+        main_output_only=name in families.MAIN_OUTPUT_ONLY,
+        is_maker=name in families.MAKERS,
+        is_choosing=name in families.CHOOSING,
+        defaults=tuple(each.default_value for each in func._schema.arguments if not each.kwarg_only),
+    )
 
 
 def _known(name: str) -> Handle | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from inspect import isroutine
 from types import ModuleType
@@ -15,39 +15,49 @@ import torch
 from torch import nn
 
 SMALL = 65_536  # elements up to which a constant keeps its values
+FIXED = frozenset({type(None), bool, int, float, str})  # of which nothing can change
 Restore = Callable[[], None]
 
 
 def saved(model: nn.Module) -> list[Restore]:
     """What puts back every attribute of every module, and what those hold, however deep."""
     seen: set[int] = set()
-    restores: list[Restore] = []
+    empty: list[Any] = []  # most containers of most modules
+    filled: list[tuple[Any, Any]] = []  # a container, and a copy of it
+    restores: list[Restore] = [partial(_refilled, empty, filled)]
     waiting: list[Any] = [*(module.__dict__ for module in model.modules()), *_shared(model)]
     while waiting:
         value = waiting.pop()
         if id(value) in seen:
             continue
         seen.add(id(value))
-        restores += _restores(value)
-        waiting += _inside(value)
+        if isinstance(value, (dict, set, list, deque)):
+            if value:
+                filled.append((value, value.copy()))
+            else:
+                empty.append(value)
+        else:
+            restores += _restores(value)
+        waiting += [found for found in _inside(value) if type(found) not in FIXED]
     return [*restores, _random(), *_numpy()]
+
+
+def _refilled(empty: Sequence[Any], filled: Sequence[tuple[Any, Any]]) -> None:
+    for value in empty:
+        if value:
+            value.clear()
+    for value, before in filled:
+        value.clear()
+        (value.update if isinstance(value, (dict, set)) else value.extend)(before)
 
 
 def _restores(value: Any) -> Iterator[Restore]:
     """How a value that can change gets back its present content."""
-    if isinstance(value, (dict, set)):
-        yield partial(_refilled, value, value.update, value.copy())
-    elif isinstance(value, (list, deque)):
-        yield partial(_refilled, value, value.extend, list(value))
-    elif isinstance(value, torch.Tensor) and _keeps_values(value):
-        yield partial(_reset, value, value.detach().clone(), value._version)
+    if isinstance(value, torch.Tensor):
+        if _keeps_values(value):
+            yield partial(_reset, value, value.detach().clone(), value._version)
     elif type(value).__module__ == "numpy" and getattr(value, "size", SMALL + 1) <= SMALL:
         yield partial(_written, value, value.copy())
-
-
-def _refilled(value: Any, fill: Callable[[Any], None], before: Any) -> None:
-    value.clear()
-    fill(before)
 
 
 def _written(array: Any, values: Any) -> None:
@@ -67,12 +77,12 @@ def _keeps_values(tensor: torch.Tensor) -> bool:
     return plain and not isinstance(tensor, nn.Parameter) and tensor.numel() <= SMALL
 
 
-def _inside(value: Any) -> list[Any]:
+def _inside(value: Any) -> Iterable[Any]:
     """What a value holds that may change in its turn."""
     if isinstance(value, dict):
-        return list(value.values())
+        return value.values()
     if isinstance(value, (list, tuple, set, deque)):
-        return list(value)
+        return value
     if isinstance(value, (nn.Module, type, ModuleType, torch.Tensor)) or isroutine(value):
         return []
     is_ours = type(value).__module__.partition(".")[0] in ("builtins", "torch", "numpy")

@@ -1,0 +1,222 @@
+"""What the commonest operators give on the meta device, said at once: shapes by arithmetic.
+
+torch's own meta kernels of these are Python composed of Python; they take most of the time of a pass that
+computes nothing. What is said here is what they say: the same shape, strides and type. That holds for
+tensors that lie axis after axis in memory, of one floating-point type and of sizes that fit each other;
+of anything else :func:`given` says nothing, and torch's kernel answers, or refuses in its own words.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+Kernel = Callable[..., "Tensor | None"]
+Sizes = Sequence[int]
+_META = torch.device("meta")
+_FLOATING = frozenset({torch.float16, torch.bfloat16, torch.float32, torch.float64})
+
+
+def given(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """What the operator gives, on the meta device; None where only torch's own kernel knows."""
+    kernel = KERNELS.get(func)
+    return None if kernel is None else kernel(*args, **kwargs)
+
+
+def _plain(tensor: Any, *others: Any) -> bool:
+    """Whether it is a meta tensor of plain layout and floating type, and so is each of the others given."""
+    if type(tensor) is not Tensor and type(tensor) is not nn.Parameter:
+        return False
+    if not tensor.is_meta or tensor.layout is not torch.strided or tensor.is_nested:
+        return False
+    if tensor.dtype not in _FLOATING or not _axis_after_axis(tensor):
+        return False
+    return all(other is None or (_plain(other) and other.dtype is tensor.dtype) for other in others)
+
+
+def _axis_after_axis(tensor: Tensor) -> bool:
+    """Whether the strides are exactly those of a new tensor, and there is something in it.
+
+    Stricter than ``is_contiguous``: no axis of size 1 has a stride from which torch would infer another order.
+    """
+    step = 1
+    for size, stride in zip(reversed(tensor.shape), reversed(tensor.stride()), strict=True):
+        if stride != step or not size:
+            return False
+        step *= size
+    return True
+
+
+def _new(shape: Sizes, like: Tensor) -> Tensor:
+    return torch.empty(shape, dtype=like.dtype, device=_META)
+
+
+def _same(x: Any, *_: Any, **__: Any) -> Tensor | None:
+    """Element by element: other arguments change values only."""
+    return _new(x.shape, x) if _plain(x) else None
+
+
+def _itself(x: Any, *_: Any, **__: Any) -> Tensor | None:
+    """In place, element by element."""
+    return x if _plain(x) else None
+
+
+def _pair(x: Any, y: Any, **_: Any) -> Tensor | None:
+    """``add(x, y)`` and its kin: a number, or a tensor that is repeated along axes of the other."""
+    if isinstance(y, Tensor):
+        wide = _wide(x, y)
+        return None if wide is None else _new(wide, x)
+    return _same(x) if type(y) in (int, float) else None
+
+
+def _into(x: Any, y: Any, **_: Any) -> Tensor | None:
+    """``add_(x, y)`` and its kin."""
+    if isinstance(y, Tensor):
+        return x if _wide(x, y) == getattr(x, "shape", None) else None
+    return _itself(x) if type(y) in (int, float) else None
+
+
+def _wide(x: Any, y: Tensor) -> Sizes | None:
+    """The shape of that of two tensors along which the other is repeated; of the same rank."""
+    if not _plain(x, y) or x.dim() != y.dim() or not x.dim():
+        return None
+    shape = tuple(map(max, x.shape, y.shape))
+    for one, other in ((x, y), (y, x)):
+        if one.shape == shape and all(a in (1, b) for a, b in zip(other.shape, shape, strict=True)):
+            return one.shape
+    return None
+
+
+def _softmax(x: Any, axis: int, dtype: Any = None) -> Tensor | None:
+    fits = dtype in (None, False) and isinstance(x, Tensor) and -x.dim() <= axis < x.dim()
+    return _same(x) if fits else None
+
+
+def _batch_norm(
+    x: Any, weight: Any, bias: Any, mean: Any, variance: Any, training: bool, *_: Any
+) -> Tensor | None:
+    """``batch_norm(x, weight, bias, mean, variance, training, …)`` with statistics that are given."""
+    if training or mean is None or variance is None or not _plain(x, weight, bias, mean, variance):
+        return None
+    learned = all(each is None or each.shape == (x.shape[1],) for each in (weight, bias, mean, variance))
+    return _same(x) if x.dim() > 1 and learned else None
+
+
+def _layer_norm(x: Any, shape: Sizes, weight: Any = None, bias: Any = None, *_: Any) -> Tensor | None:
+    if not _plain(x, weight, bias) or not shape or list(x.shape[-len(shape) :]) != list(shape):
+        return None
+    return _same(x) if all(w is None or list(w.shape) == list(shape) for w in (weight, bias)) else None
+
+
+def _linear(x: Any, weight: Any, bias: Any = None) -> Tensor | None:
+    if not _plain(x, weight, bias) or weight.dim() != 2 or not x.dim() or x.shape[-1] != weight.shape[1]:
+        return None
+    if bias is not None and bias.shape != weight.shape[:1]:
+        return None
+    return _new((*x.shape[:-1], weight.shape[0]), x)
+
+
+def _attention(
+    query: Any, key: Any, value: Any, mask: Any = None, *_: Any, scale: Any = None, **others: Any
+) -> Tensor | None:
+    """Attention without a mask or grouped queries; of q, k and v any axis may come first in memory."""
+    parts = (query, key, value)
+    if mask is not None or others or not all(_dense(part) and part.dim() == 4 for part in parts):
+        return None
+    (leading, width), rows = (query.shape[:2], query.shape[3]), query.shape[2]
+    fits = key.shape[:2] == leading == value.shape[:2] and key.shape[3] == width
+    if not fits or key.shape[2] != value.shape[2] or len({part.dtype for part in parts}) > 1:
+        return None
+    return _new((*leading, rows, value.shape[3]), query)
+
+
+def _dense(tensor: Any) -> bool:
+    """Whether it is a meta tensor of floating type; its strides may be any."""
+    is_meta = type(tensor) is Tensor and tensor.is_meta and tensor.layout is torch.strided
+    return is_meta and not tensor.is_nested and tensor.dtype in _FLOATING and tensor.numel() > 0
+
+
+def _conv2d(
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = (1, 1),
+    padding: Any = (0, 0),
+    dilation: Any = (1, 1),
+    groups: int = 1,
+) -> Tensor | None:
+    """``conv2d(x, w, bias, stride, padding, dilation, groups)``: w is [out, in/groups, kh, kw]."""
+    if not _plain(x, weight, bias) or x.dim() != 4 or weight.dim() != 4 or groups < 1:
+        return None
+    out, taken, *kernel = weight.shape
+    if taken * groups != x.shape[1] or out % groups or (bias is not None and bias.shape != (out,)):
+        return None
+    how = (_two(stride), _two(padding), _two(dilation))
+    sides = [_side(*axis) for axis in zip(x.shape[2:], kernel, *how, strict=True)]
+    return _new((x.shape[0], out, *sides), x) if min(sides) > 0 else None
+
+
+def _convolution(x: Any, weight: Any, bias: Any, *how: Any) -> Tensor | None:
+    """``convolution(x, w, bias, stride, padding, dilation, transposed, output_padding, groups)``."""
+    stride, padding, dilation, transposed, _, groups = how
+    return None if transposed else _conv2d(x, weight, bias, stride, padding, dilation, groups)
+
+
+def _two(value: Any) -> Sizes:
+    return value if len(value) == 2 else value * 2
+
+
+def _side(size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
+    """How often a window fits; 0 for what torch would refuse."""
+    if stride < 1 or padding < 0 or dilation < 1:
+        return 0
+    return (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+
+
+def _averaged(x: Any, sizes: Sizes) -> Tensor | None:
+    """``adaptive_avg_pool2d(x, sizes)``."""
+    if not _plain(x) or x.dim() != 4 or len(sizes) != 2 or min(sizes) < 1:
+        return None
+    return _new((*x.shape[:2], *sizes), x)
+
+
+def _joined(tensors: Sequence[Any], axis: int = 0) -> Tensor | None:
+    """``cat(tensors, axis)``: alike but for that axis."""
+    first = tensors[0] if tensors else None
+    if not _plain(first, *tensors[1:]) or first is None or not -first.dim() <= axis < first.dim():
+        return None
+    shapes = [list(tensor.shape) for tensor in tensors if tensor is not None]
+    along = sum(shape[axis] for shape in shapes if len(shape) == first.dim())
+    for shape in shapes:
+        shape[axis:] = [along, *shape[axis:][1:]]
+    return _new(shapes[0], first) if all(shape == shapes[0] for shape in shapes) else None
+
+
+def _table(words: str, kernel: Kernel) -> dict[Any, Kernel]:
+    """By overload, as ``add.Tensor``; without a name the default one."""
+    found = {}
+    for word in words.split():
+        name, _, overload = word.partition(".")
+        found[getattr(getattr(torch.ops.aten, name), overload or "default")] = kernel
+    return found
+
+
+KERNELS: dict[Any, Kernel] = {
+    **_table("relu gelu silu sigmoid tanh hardswish hardsigmoid hardtanh relu6 elu leaky_relu", _same),
+    **_table("relu_ silu_ sigmoid_ hardswish_ hardsigmoid_ hardtanh_ relu6_", _itself),
+    **_table("add.Tensor sub.Tensor mul.Tensor div.Tensor", _pair),
+    **_table("add_.Tensor mul_.Tensor", _into),
+    **_table("softmax.int", _softmax),
+    **_table("batch_norm", _batch_norm),
+    **_table("layer_norm", _layer_norm),
+    **_table("linear", _linear),
+    **_table("scaled_dot_product_attention", _attention),
+    **_table("conv2d", _conv2d),
+    **_table("convolution", _convolution),
+    **_table("adaptive_avg_pool2d", _averaged),
+    **_table("cat", _joined),
+}
