@@ -7,12 +7,14 @@ it (one that is shared, to its first owner), so that the rows add up to the whol
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
 
-from costcalc.execution import Execution, Holding, Operation
+from costcalc.execution import Execution, Holding, Operation, Role
 from costcalc.records import NOTHING, Cost, CostTable, Part, Row, Shape, Structure
+
+ROLES: tuple[Role, ...] = ("weight", "bias", "norm")  # as the first counts of a cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,27 +57,30 @@ class Attribution:
         return self.execution.name
 
     @cached_property
-    def _spent(self) -> dict[str, Cost]:
-        """What the operators of each module cost."""
-        found: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    def _costs(self) -> dict[str, Cost]:
+        """What the operators of each module cost, and what it owns."""
+        found: dict[str, list[int]] = defaultdict(lambda: [0] * len(fields(Cost)))
         for ran in self.execution.operations:
-            for index, count in enumerate((ran.macs, ran.other_ops, ran.reads, ran.writes)):
-                found[ran.module][index] += count
+            counts = found[ran.module]
+            for index, count in enumerate((ran.macs, ran.other_ops, ran.reads, ran.writes), 3):
+                counts[index] += count
         if self.charged is not None:
             for path in {*found, *self.charged}:
-                found[path][0] = self.charged.get(path, 0)
-        return {path: Cost(0, 0, 0, *counts) for path, counts in found.items()}
+                found[path][3] = self.charged.get(path, 0)
+        for held in self.execution.holdings:
+            if not held.is_buffer and not held.shared:
+                found[held.module][ROLES.index(held.role)] += held.elements
+        return {path: Cost(*counts) for path, counts in found.items()}
 
     @cached_property
     def table(self) -> CostTable:
         """One row per module with costs of its own, in order of execution; what never ran comes last."""
-        owned = _owned(self.execution.holdings)
         ran = dict.fromkeys(operation.module for operation in self.execution.operations)
         # a leaf that only renames values is part of the network, a container that does nothing itself is not
         rows = []
         for path in dict.fromkeys([*ran, *self.execution.modules]):
             module = self.execution.modules[path]
-            cost = self._spent.get(path, NOTHING) + owned.get(path, NOTHING)
+            cost = self._costs.get(path, NOTHING)
             if cost != NOTHING or (path in self._calls and not module.children):
                 rows.append(Row(self.label(path), module.kind, self._shape(path), cost))
         return CostTable(self.name, "operators", tuple(rows))
@@ -229,17 +234,6 @@ def _cut(name: str, depth: int) -> str:
 
 def _full(found: Holding) -> str:
     return f"{found.module}.{found.name}".lstrip(".")
-
-
-def _owned(holdings: Iterable[Holding]) -> dict[str, Cost]:
-    """Learnable elements by module, shared ones once."""
-    found: dict[str, Cost] = {}
-    fields = {"weight": "weights", "bias": "biases", "norm": "norm"}
-    for held in holdings:
-        if not held.is_buffer and not held.shared:
-            cost = replace(NOTHING, **{fields[held.role]: held.elements})
-            found[held.module] = found.get(held.module, NOTHING) + cost
-    return found
 
 
 def alive(execution: Execution) -> list[int]:

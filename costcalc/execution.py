@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from costcalc.records import Shape
 
@@ -18,8 +18,7 @@ Phase = Literal["forward", "backward"]
 Knowledge = Literal["counted", "no MACs", "unknown"]
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(NamedTuple):
     """One operator as it ran.
 
     ``operator`` is its name as in ``aten::conv2d``; ``module`` the path of the innermost module that
@@ -61,8 +60,7 @@ class Operation:
         return sum(self.read)
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One run of a module's ``forward``: the shapes of the tensors it took and gave, in order."""
 
     module: str
@@ -87,8 +85,7 @@ class Module:
         return self.classes[0].rpartition(".")[2]
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
+class Holding(NamedTuple):
     """A parameter or buffer that a module owns; ``shared`` names the first owner of one held again.
 
     ``used`` is whether any operator took it.
@@ -161,8 +158,7 @@ def divided(whole: Execution, samples: int) -> Execution | None:
     if any(count % samples for count in (*counts, *(whole.sizes[number] for number in whole.entering))):
         return None
     ran = tuple(
-        replace(
-            each,
+        each._replace(
             macs=each.macs // samples,
             other_ops=each.other_ops // samples,
             read=tuple(count // samples for count in each.read),

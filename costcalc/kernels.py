@@ -8,8 +8,9 @@ of anything else :func:`given` says nothing, and torch's kernel answers, or refu
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
+from operator import mul
 from typing import Any
 
 import torch
@@ -29,26 +30,36 @@ def given(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
 
 def _plain(tensor: Any, *others: Any) -> bool:
     """Whether it is a meta tensor of plain layout and floating type, and so is each of the others given."""
+    if not _floating(tensor) or not _axis_after_axis(tensor):
+        return False
+    dtype = tensor.dtype
+    for other in others:
+        if other is not None and not (_floating(other) and other.dtype is dtype and _axis_after_axis(other)):
+            return False
+    return True
+
+
+def _floating(tensor: Any) -> bool:
+    """Whether it is a dense meta tensor of floating type; its strides may be any."""
     if type(tensor) is not Tensor and type(tensor) is not nn.Parameter:
         return False
     if not tensor.is_meta or tensor.layout is not torch.strided or tensor.is_nested:
         return False
-    if tensor.dtype not in _FLOATING or not _axis_after_axis(tensor):
-        return False
-    return all(other is None or (_plain(other) and other.dtype is tensor.dtype) for other in others)
+    return tensor.dtype in _FLOATING and tensor.numel() > 0
 
 
 def _axis_after_axis(tensor: Tensor) -> bool:
-    """Whether the strides are exactly those of a new tensor, and there is something in it.
+    """Whether it lies in memory as a new tensor would.
 
-    Stricter than ``is_contiguous``: no axis of size 1 has a stride from which torch would infer another order.
+    Of images torch also asks whether channels come last, and believes the stride of an axis of size 1:
+    theirs must be exactly that of a new tensor.
     """
-    step = 1
-    for size, stride in zip(reversed(tensor.shape), reversed(tensor.stride()), strict=True):
-        if stride != step or not size:
-            return False
-        step *= size
-    return True
+    if not tensor.is_contiguous():
+        return False
+    shape = tensor.shape
+    if len(shape) not in (4, 5) or 1 not in shape:
+        return True
+    return tensor.stride() == tuple(accumulate(shape[:0:-1], mul, initial=1))[::-1]
 
 
 def _new(shape: Sizes, like: Tensor) -> Tensor:
@@ -109,7 +120,9 @@ def _batch_norm(
 def _layer_norm(x: Any, shape: Sizes, weight: Any = None, bias: Any = None, *_: Any) -> Tensor | None:
     if not _plain(x, weight, bias) or not shape or list(x.shape[-len(shape) :]) != list(shape):
         return None
-    return _same(x) if all(w is None or list(w.shape) == list(shape) for w in (weight, bias)) else None
+    if any(each is not None and list(each.shape) != list(shape) for each in (weight, bias)):
+        return None
+    return torch.empty_strided(x.shape, x.stride(), dtype=x.dtype, device=_META)  # as it lies in memory
 
 
 def _linear(x: Any, weight: Any, bias: Any = None) -> Tensor | None:
@@ -125,19 +138,13 @@ def _attention(
 ) -> Tensor | None:
     """Attention without a mask or grouped queries; of q, k and v any axis may come first in memory."""
     parts = (query, key, value)
-    if mask is not None or others or not all(_dense(part) and part.dim() == 4 for part in parts):
+    if mask is not None or others or not all(_floating(part) and part.dim() == 4 for part in parts):
         return None
     (leading, width), rows = (query.shape[:2], query.shape[3]), query.shape[2]
     fits = key.shape[:2] == leading == value.shape[:2] and key.shape[3] == width
     if not fits or key.shape[2] != value.shape[2] or len({part.dtype for part in parts}) > 1:
         return None
     return _new((*leading, rows, value.shape[3]), query)
-
-
-def _dense(tensor: Any) -> bool:
-    """Whether it is a meta tensor of floating type; its strides may be any."""
-    is_meta = type(tensor) is Tensor and tensor.is_meta and tensor.layout is torch.strided
-    return is_meta and not tensor.is_nested and tensor.dtype in _FLOATING and tensor.numel() > 0
 
 
 def _conv2d(
@@ -166,7 +173,7 @@ def _convolution(x: Any, weight: Any, bias: Any, *how: Any) -> Tensor | None:
     return None if transposed else _conv2d(x, weight, bias, stride, padding, dilation, groups)
 
 
-def _two(value: Any) -> Sizes:
+def _two(value: list[int]) -> list[int]:
     return value if len(value) == 2 else value * 2
 
 

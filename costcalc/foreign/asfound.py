@@ -9,9 +9,9 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import is_dataclass
-from functools import cache, partial, wraps
+from functools import partial, wraps
 from typing import Any
 
 import torch
@@ -25,6 +25,7 @@ from costcalc.errors import CostcalcError
 from costcalc.foreign import state
 
 Run = Callable[..., Any]
+META = torch.device("meta")
 FRAMES = 4  # that watching takes for every one of the model's
 Enter = Callable[[str, Run], Run]  # a module's path and its forward → the forward to run instead
 
@@ -75,19 +76,21 @@ def _emptied(tensor: torch.Tensor) -> torch.Tensor:
     """A tensor of the same shape, layout in memory and type, without memory."""
     if tensor.layout != torch.strided or tensor.is_nested:
         raise CostcalcError(f"a tensor of layout {tensor.layout} cannot be counted; make it dense")
-    return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
+    return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=META)
 
 
 def countable(model: nn.Module) -> None:
     """Refuse, with the reason, what would be counted half: scripted, quantised, lazy or wrapped weights."""
-    for path, module in model.named_modules():
-        tensors = [*module._parameters.values(), *module._buffers.values()]
-        why = _not_countable(type(module)) or next(filter(None, map(_packed, tensors)), "")
+    modules = dict(model.named_modules())
+    reasons = {kind: _not_countable(kind) for kind in {type(module) for module in modules.values()}}
+    for path, module in modules.items():
+        why = reasons[type(module)]
+        for tensor in () if why else (*module._parameters.values(), *module._buffers.values()):
+            why = why or _packed(tensor)
         if why:
             raise CostcalcError(f"{path or 'the model'} ({type(module).__name__}) {why}")
 
 
-@cache
 def _not_countable(kind: type) -> str:
     """Why modules of a class cannot be counted, or nothing."""
     if issubclass(kind, torch.jit.ScriptModule):
@@ -136,11 +139,13 @@ def on_meta(
 
 def _set_training(model: nn.Module, train: bool) -> None:
     """As the model itself does it, or, where it refuses (an exported or a locked one), by the flags alone."""
-    try:
-        model.train(train)
-    except (NotImplementedError, AttributeError):
-        for module in model.modules():
-            module.__dict__["training"] = train
+    modules = list(model.modules())
+    if any(type(module).train is not nn.Module.train for module in modules):
+        with suppress(NotImplementedError, AttributeError):
+            model.train(train)
+            return
+    for module in modules:
+        module.__dict__["training"] = train
 
 
 def _globals() -> Iterator[Any]:

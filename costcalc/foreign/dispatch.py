@@ -16,7 +16,7 @@ from torch import nn
 from costcalc import kernels, meta
 from costcalc.errors import ENVIRONMENT, CostcalcError, shortened
 from costcalc.execution import Call, Execution, Operation, Phase
-from costcalc.foreign import asfound, calling, families, operators, owning, state
+from costcalc.foreign import asfound, calling, operators, owning, state
 from costcalc.records import Shape
 
 # the answer depends on values, and there are none
@@ -173,7 +173,8 @@ class Watch(meta.Mode):
                 raise
             finally:
                 running.pop()
-            calls.append(Call(path, _shapes((args, kwargs) if kwargs else args), _shapes(outputs)))
+            with torch._C.DisableTorchFunction():  # the shapes are asked for by us, not by the model
+                calls.append(Call(path, _shapes((args, kwargs) if kwargs else args), _shapes(outputs)))
             return outputs
 
         return announced
@@ -199,9 +200,7 @@ class Watch(meta.Mode):
             raise
         return outputs
 
-    def _apart(
-        self, func: Any, rule: operators.Rule, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
+    def _apart(self, func: Any, rule: operators.Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run the parts of a composite operator, each seen in its turn."""
         self._within.append(rule.name)
         if rule.name == "aten::einsum":
@@ -363,10 +362,10 @@ def _flat(values: Any) -> list[torch.Tensor]:
     """The tensors among arguments or results, also in lists of them."""
     found: list[torch.Tensor] = []
     for value in values:
+        if type(value) in SINGLE:
+            continue
         if isinstance(value, torch.Tensor):
             found.append(value)
-        elif type(value) in SINGLE:
-            continue
         elif isinstance(value, (list, tuple)) or hasattr(value, "__next__"):
             found += _flat(value)
         elif not isinstance(value, (str, bytes)) and hasattr(value, "__iter__"):
@@ -376,6 +375,8 @@ def _flat(values: Any) -> list[torch.Tensor]:
 
 def _plain(value: Any) -> Any:
     """An argument without torch: a tensor as its shape."""
+    if type(value) in SINGLE:
+        return value
     if isinstance(value, torch.Tensor):
         return tuple(value.shape)
     if isinstance(value, (list, tuple)):
@@ -385,10 +386,11 @@ def _plain(value: Any) -> Any:
 
 def _shapes(tree: Any) -> tuple[Shape, ...]:
     whole = tree if type(tree) is tuple else (tree,)
-    if all([type(part) is torch.Tensor for part in whole]):
+    if all(type(part) is torch.Tensor for part in whole):
         return tuple([tuple(part.shape) for part in whole])  # most are, and to walk a tree takes longer
     return tuple(tuple(tensor.shape) for tensor in asfound.tensors(tree))
 
 
 def _storage(tensor: torch.Tensor) -> int:
-    return int(tensor.untyped_storage()._cdata)
+    key: int = tensor.untyped_storage()._cdata
+    return key

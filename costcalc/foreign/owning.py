@@ -24,10 +24,13 @@ def modules(model: nn.Module) -> dict[str, Module]:
     for path, module in model.named_modules(remove_duplicate=False):
         first.setdefault(id(module), path)
     found = {}
+    classes: dict[type, tuple[str, ...]] = {}
     for path, module in model.named_modules():
-        classes = tuple(f"{kind.__module__}.{kind.__qualname__}" for kind in type(module).__mro__[:-1])
+        kind = type(module)
+        if kind not in classes:
+            classes[kind] = tuple(f"{each.__module__}.{each.__qualname__}" for each in kind.__mro__[:-1])
         children = tuple(first[id(child)] for child in module._modules.values() if child is not None)
-        found[path] = Module(path, classes, children)
+        found[path] = Module(path, classes[kind], children)
     return found
 
 
@@ -41,7 +44,8 @@ def holdings(model: nn.Module, held: Mapping[tuple[str, str], torch.Tensor], use
                 tensor = held.get((path, key))
                 if tensor is None:
                     continue
-                shared = first.setdefault(id(tensor), f"{path}.{key}".lstrip("."))
+                name = f"{path}.{key}".lstrip(".")
+                shared = first.setdefault(id(tensor), name)
                 found.append(
                     Holding(
                         module=path,
@@ -50,7 +54,7 @@ def holdings(model: nn.Module, held: Mapping[tuple[str, str], torch.Tensor], use
                         role=_role(module, key),
                         is_buffer=is_buffer,
                         trainable=tensor.requires_grad,
-                        shared="" if shared == f"{path}.{key}".lstrip(".") else shared,
+                        shared="" if shared == name else shared,
                         used=id(tensor) in used,
                     )
                 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from inspect import isroutine
@@ -15,14 +15,15 @@ import torch
 from torch import nn
 
 SMALL = 65_536  # elements up to which a constant keeps its values
-FIXED = frozenset({type(None), bool, int, float, str})  # of which nothing can change
+FIXED = frozenset({type(None), bool, int, float, str, nn.Parameter})  # that a pass does not change
+CONTAINERS = frozenset({dict, OrderedDict, set, list, deque})
 Restore = Callable[[], None]
 
 
 def saved(model: nn.Module) -> list[Restore]:
     """What puts back every attribute of every module, and what those hold, however deep."""
     seen: set[int] = set()
-    empty: list[Any] = []  # most containers of most modules
+    empty: list[Any] = []  # as most containers of a module are
     filled: list[tuple[Any, Any]] = []  # a container, and a copy of it
     restores: list[Restore] = [partial(_refilled, empty, filled)]
     waiting: list[Any] = [*(module.__dict__ for module in model.modules()), *_shared(model)]
@@ -32,13 +33,14 @@ def saved(model: nn.Module) -> list[Restore]:
             continue
         seen.add(id(value))
         if isinstance(value, (dict, set, list, deque)):
-            if value:
-                filled.append((value, value.copy()))
-            else:
-                empty.append(value)
+            filled.append((value, value.copy()))
         else:
             restores += _restores(value)
-        waiting += [found for found in _inside(value) if type(found) not in FIXED]
+        for found in _inside(value):
+            if type(found) in CONTAINERS and not found:
+                empty.append(found)
+            elif type(found) not in FIXED:
+                waiting.append(found)
     return [*restores, _random(), *_numpy()]
 
 
