@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-Kernel = Callable[..., "Tensor | None"]
+Kernel = Callable[..., Any]
 Sizes = Sequence[int]
 _META = torch.device("meta")
 _FLOATING = frozenset({torch.float16, torch.bfloat16, torch.float32, torch.float64})
@@ -111,10 +111,19 @@ def _batch_norm(
     x: Any, weight: Any, bias: Any, mean: Any, variance: Any, training: bool, *_: Any
 ) -> Tensor | None:
     """``batch_norm(x, weight, bias, mean, variance, training, …)`` with statistics that are given."""
-    if training or mean is None or variance is None or not _plain(x, weight, bias, mean, variance):
+    if training or mean is None or variance is None or not _plain(x) or x.dim() < 2:
         return None
-    learned = all(each is None or each.shape == (x.shape[1],) for each in (weight, bias, mean, variance))
-    return _same(x) if x.dim() > 1 and learned else None
+    channels, dtype = x.shape[1:2], x.dtype
+    for each in (weight, bias, mean, variance):
+        if each is not None and not (each.shape == channels and each.dtype is dtype and _floating(each)):
+            return None
+    return _new(x.shape, x)
+
+
+def _native_batch_norm(x: Any, weight: Any, *others: Any) -> tuple[Tensor, ...] | None:
+    """The same, and an element per channel for mean and variance of the batch."""
+    out = _batch_norm(x, weight, *others)
+    return None if out is None else (out, _new(x.shape[1:2], x), _new(x.shape[1:2], x))
 
 
 def _layer_norm(x: Any, shape: Sizes, weight: Any = None, bias: Any = None, *_: Any) -> Tensor | None:
@@ -131,6 +140,20 @@ def _linear(x: Any, weight: Any, bias: Any = None) -> Tensor | None:
     if bias is not None and bias.shape != weight.shape[:1]:
         return None
     return _new((*x.shape[:-1], weight.shape[0]), x)
+
+
+def _product(a: Any, b: Any) -> Tensor | None:
+    """``mm(a, b)`` and ``bmm(a, b)``; of b any axis may come first in memory."""
+    fits = _plain(a) and _floating(b) and b.dtype is a.dtype and a.dim() == b.dim() > 1
+    if not fits or a.shape[:-2] != b.shape[:-2] or a.shape[-1] != b.shape[-2]:
+        return None
+    return _new((*a.shape[:-1], b.shape[-1]), a)
+
+
+def _added_product(added: Any, a: Any, b: Any, **_: Any) -> Tensor | None:
+    """``addmm(c, a, b)``: c is [columns]."""
+    out = _product(a, b)
+    return out if out is not None and _plain(added, out) and added.shape == out.shape[1:] else None
 
 
 def _attention(
@@ -184,11 +207,59 @@ def _side(size: int, kernel: int, stride: int, padding: int, dilation: int) -> i
     return (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
 
 
+def _highest(
+    x: Any, kernel: Any, stride: Any = (), padding: Any = (0,), dilation: Any = (1,), ceil: bool = False
+) -> Tensor | None:
+    """``max_pool2d(x, kernel, stride, padding, dilation, ceil)``."""
+    return _pooled(x, 2, kernel, stride, padding, dilation, ceil)
+
+
+def _highest_and_where(*args: Any) -> tuple[Tensor, ...] | None:
+    """The same, and the places."""
+    out = _highest(*args)
+    return None if out is None else (out, torch.empty(out.shape, dtype=torch.int64, device=_META))
+
+
+def _mean(axes: int) -> Kernel:
+    """``avg_pool(x, kernel, stride, padding, ceil, …)``, of so many axes."""
+
+    def kernel(
+        x: Any, kernel: Any, stride: Any = (), padding: Any = (0,), ceil: bool = False, *_: Any
+    ) -> Tensor | None:
+        return _pooled(x, axes, kernel, stride, padding, (1,), ceil)
+
+    return kernel
+
+
+def _pooled(x: Any, axes: int, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil: bool) -> Any:
+    if not _plain(x) or x.dim() != axes + 2:
+        return None
+    how = [list(each) * (axes // len(each)) for each in (kernel, stride or kernel, padding, dilation)]
+    sides = [_pooled_side(*axis, ceil) for axis in zip(x.shape[2:], *how, strict=True)]
+    return _new((*x.shape[:2], *sides), x) if min(sides) > 0 else None
+
+
+def _pooled_side(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil: bool) -> int:
+    """As of a convolution; with ``ceil`` also a window that is cut off, if it begins before the padding."""
+    if kernel < 1 or padding > kernel // 2 or stride < 1:
+        return 0
+    if not ceil:
+        return _side(size, kernel, stride, padding, dilation)
+    side = _side(size + stride - 1, kernel, stride, padding, dilation)
+    return side - ((side - 1) * stride >= size + padding)
+
+
 def _averaged(x: Any, sizes: Sizes) -> Tensor | None:
     """``adaptive_avg_pool2d(x, sizes)``."""
     if not _plain(x) or x.dim() != 4 or len(sizes) != 2 or min(sizes) < 1:
         return None
     return _new((*x.shape[:2], *sizes), x)
+
+
+def _over_the_image(x: Any, axes: Sizes, keep: bool = False, **others: Any) -> Tensor | None:
+    """``mean(x, axes, keep)`` of an image."""
+    fits = keep and not others and _plain(x) and x.dim() == 4 and list(axes) in ([2, 3], [-1, -2], [-2, -1])
+    return _new((*x.shape[:2], 1, 1), x) if fits else None
 
 
 def _joined(tensors: Sequence[Any], axis: int = 0) -> Tensor | None:
@@ -217,13 +288,22 @@ KERNELS: dict[Any, Kernel] = {
     **_table("relu_ silu_ sigmoid_ hardswish_ hardsigmoid_ hardtanh_ relu6_", _itself),
     **_table("add.Tensor sub.Tensor mul.Tensor div.Tensor", _pair),
     **_table("add_.Tensor mul_.Tensor", _into),
-    **_table("softmax.int", _softmax),
+    **_table("pow.Tensor_Scalar", _pair),
+    **_table("softmax.int _softmax", _softmax),
     **_table("batch_norm", _batch_norm),
+    **_table("native_batch_norm", _native_batch_norm),
     **_table("layer_norm", _layer_norm),
     **_table("linear", _linear),
+    **_table("mm bmm", _product),
+    **_table("addmm", _added_product),
     **_table("scaled_dot_product_attention", _attention),
     **_table("conv2d", _conv2d),
     **_table("convolution", _convolution),
-    **_table("adaptive_avg_pool2d", _averaged),
+    **_table("max_pool2d", _highest),
+    **_table("max_pool2d_with_indices", _highest_and_where),
+    **_table("avg_pool2d", _mean(2)),
+    **_table("avg_pool3d", _mean(3)),
+    **_table("adaptive_avg_pool2d _adaptive_avg_pool2d", _averaged),
+    **_table("mean.dim", _over_the_image),
     **_table("cat", _joined),
 }

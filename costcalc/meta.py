@@ -18,7 +18,10 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from costcalc import kernels
+
 _aten = torch.ops.aten
+_TRACER = torch._C._dispatch_key_parse("Tracer")
 _COMPILER = "torch._dynamo"
 _PASS = "__dynamo_disable"  # where torch keeps what the compiler made of a function
 
@@ -48,17 +51,20 @@ class Recorded(Mode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        if func is _aten.convolution.default and torch._C._get_tracing_state() is not None:
-            tracer = torch._C._dispatch_key_parse("Tracer")
-            torch._C._dispatch_tls_set_dispatch_key_excluded(tracer, False)
+        is_traced = torch._C._get_tracing_state() is not None  # an operator that the tracer leaves out
+        if func is _aten.convolution.default and is_traced:
+            torch._C._dispatch_tls_set_dispatch_key_excluded(_TRACER, False)
             try:
                 with self:
                     return _aten._convolution.default(*args, False, False, False, False)
             finally:
-                torch._C._dispatch_tls_set_dispatch_key_excluded(tracer, True)
+                torch._C._dispatch_tls_set_dispatch_key_excluded(_TRACER, True)
         if func is _aten._convolution.default:
-            return _aten.convolution.default(*args[:9])
-        return func(*args, **(kwargs or {}))
+            func, args = _aten.convolution.default, args[:9]
+        kwargs = kwargs or {}
+        # while a trace listens, a shape is none of plain numbers
+        outputs = None if is_traced else kernels.given(func, args, kwargs)
+        return func(*args, **kwargs) if outputs is None else outputs
 
 
 @cache

@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 from torch import fx, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from costcalc import meta, torchnet
 from costcalc.errors import ENVIRONMENT, CostcalcError
@@ -42,7 +41,8 @@ def costs(graph: Graph) -> CostTable:
     with _undisturbed():
         net = torchnet.build(graph)
         moved = _Moved(net)
-        moved.run(torchnet.sample(graph, "meta"))
+        with meta.Recorded() if meta.records() else nullcontext():
+            moved.run(torchnet.sample(graph, "meta"))
         counted = _counted(net, graph, {INPUT: graph.input_shape, **moved.shapes})
         rows = tuple(_row(node.name, node.layer.kind, net, moved, counted) for node in graph.nodes)
     return CostTable(graph.name, "trace", rows)
@@ -50,6 +50,8 @@ def costs(graph: Graph) -> CostTable:
 
 def third_opinion(graph: Graph) -> dict[str, int]:
     """MACs per layer by torch's ``FlopCounterMode`` on the meta device (it counts FLOPs: 2 per MAC)."""
+    from torch.utils.flop_counter import FlopCounterMode
+
     with _undisturbed():
         net = torchnet.build(graph)
         counter = FlopCounterMode(display=False)

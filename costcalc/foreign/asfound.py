@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import is_dataclass
-from functools import partial, wraps
+from functools import partial, update_wrapper
 from typing import Any
 
 import torch
@@ -26,6 +26,7 @@ from costcalc.foreign import state
 
 Run = Callable[..., Any]
 META = torch.device("meta")
+TOLD = ("__module__", "__name__", "__doc__")  # of a forward, beside its signature
 FRAMES = 4  # that watching takes for every one of the model's
 Enter = Callable[[str, Run], Run]  # a module's path and its forward → the forward to run instead
 
@@ -216,4 +217,4 @@ def _watched(module: nn.Module, path: str, enter: Enter) -> None:
     if isinstance(original, nn.Module) and type(module).__name__ == "OptimizedModule":
         forward = original.__call__
     module.__dict__["_compiled_call_impl"] = None
-    module.__dict__["forward"] = wraps(forward)(enter(path, forward))
+    module.__dict__["forward"] = update_wrapper(enter(path, forward), forward, TOLD)

@@ -251,19 +251,20 @@ class Watch(meta.Mode):
     ) -> None:
         outs = [outputs] if isinstance(outputs, torch.Tensor) else _flat((outputs,))
         macs, other = rule.handle(args, outs) if outs else (0, 0)
+        own = self._own
         self._used.update(map(id, taken))
         inside = [(_storage(tensor), tensor) for tensor in taken]
-        sources = [] if rule.is_maker else [found for found in inside if found[0] not in self._own]
-        before = set() if rule.mutates else {key for key, _ in inside}
+        sources = [] if rule.is_maker else [found for found in inside if found[0] not in own]
+        before = () if rule.mutates else [key for key, _ in inside]
         given = [(_storage(tensor), tensor) for tensor in (outs[:1] if rule.main_output_only else outs)]
-        new = [found for found in given if found[0] not in before and found[0] not in self._own]
+        new = [found for found in given if found[0] not in before and found[0] not in own]
         moved = bool(new) and self.phase == "forward"
         self._operations.append(
             Operation(
                 operator=rule.name,
                 module=self._module(),
                 phase=self.phase,
-                arguments=tuple([_plain(arg) for arg in args]),
+                arguments=tuple([arg if type(arg) in SINGLE else _plain(arg) for arg in args]),
                 outputs=tuple([tuple(out.shape) for out in outs]),
                 within=tuple(self._within),
                 knowledge=rule.knowledge,
@@ -375,20 +376,20 @@ def _flat(values: Any) -> list[torch.Tensor]:
 
 def _plain(value: Any) -> Any:
     """An argument without torch: a tensor as its shape."""
-    if type(value) in SINGLE:
-        return value
     if isinstance(value, torch.Tensor):
         return tuple(value.shape)
     if isinstance(value, (list, tuple)):
-        return [_plain(part) for part in value]
+        return [part if type(part) in SINGLE else _plain(part) for part in value]
     return value
 
 
 def _shapes(tree: Any) -> tuple[Shape, ...]:
-    whole = tree if type(tree) is tuple else (tree,)
-    if all(type(part) is torch.Tensor for part in whole):
-        return tuple([tuple(part.shape) for part in whole])  # most are, and to walk a tree takes longer
-    return tuple(tuple(tensor.shape) for tensor in asfound.tensors(tree))
+    found = []
+    for part in tree if type(tree) is tuple else (tree,):
+        if type(part) is not torch.Tensor:
+            return tuple(tuple(tensor.shape) for tensor in asfound.tensors(tree))
+        found.append(tuple(part.shape))
+    return tuple(found)  # most are tensors alone, and to walk a tree takes longer
 
 
 def _storage(tensor: torch.Tensor) -> int:

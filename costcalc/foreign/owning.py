@@ -39,19 +39,20 @@ def holdings(model: nn.Module, held: Mapping[tuple[str, str], torch.Tensor], use
     first: dict[int, str] = {}
     found = []
     for path, module in model.named_modules():
+        is_norm = isinstance(module, NORMS)
         for is_buffer, own in ((False, module._parameters), (True, module._buffers)):
             for key in own:
                 tensor = held.get((path, key))
                 if tensor is None:
                     continue
-                name = f"{path}.{key}".lstrip(".")
+                name = f"{path}.{key}" if path else key
                 shared = first.setdefault(id(tensor), name)
                 found.append(
                     Holding(
                         module=path,
                         name=key,
                         elements=tensor.numel(),
-                        role=_role(module, key),
+                        role="norm" if is_norm else _role(key),
                         is_buffer=is_buffer,
                         trainable=tensor.requires_grad,
                         shared="" if shared == name else shared,
@@ -61,8 +62,6 @@ def holdings(model: nn.Module, held: Mapping[tuple[str, str], torch.Tensor], use
     return found
 
 
-def _role(module: nn.Module, key: str) -> Role:
-    if isinstance(module, NORMS):
-        return "norm"
+def _role(key: str) -> Role:
     is_bias = key == "bias" or key.startswith("bias_") or key.endswith("_bias")
     return "bias" if is_bias else "weight"

@@ -37,9 +37,12 @@ def saved(model: nn.Module) -> list[Restore]:
         else:
             restores += _restores(value)
         for found in _inside(value):
-            if type(found) in CONTAINERS and not found:
+            kind = type(found)
+            if kind in FIXED:
+                continue
+            if kind in CONTAINERS and not found:
                 empty.append(found)
-            elif type(found) not in FIXED:
+            else:
                 waiting.append(found)
     return [*restores, _random(), *_numpy()]
 
