@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
-from operator import mul
+from operator import ge, mul
 from typing import Any
 
 import torch
@@ -51,15 +51,20 @@ def _floating(tensor: Any) -> bool:
 def _axis_after_axis(tensor: Tensor) -> bool:
     """Whether it lies in memory as a new tensor would.
 
-    Of images torch also asks whether channels come last, and believes the stride of an axis of size 1:
-    theirs must be exactly that of a new tensor.
+    An axis of size 1 may have any stride, and torch infers from it which axis comes first: it may be no
+    smaller than the next one's. Of images torch also infers whether channels come last: theirs must be exact.
     """
     if not tensor.is_contiguous():
         return False
-    shape = tensor.shape
-    if len(shape) not in (4, 5) or 1 not in shape:
+    if 1 not in tensor.shape:
         return True
-    return tensor.stride() == tuple(accumulate(shape[:0:-1], mul, initial=1))[::-1]
+    strides = tensor.stride()
+    return _exactly(tensor) if len(strides) in (4, 5) else all(map(ge, strides, strides[1:]))
+
+
+def _exactly(tensor: Tensor) -> bool:
+    """Whether the strides are those of a new tensor."""
+    return tensor.stride() == tuple(accumulate(tensor.shape[:0:-1], mul, initial=1))[: tensor.dim()][::-1]
 
 
 def _new(shape: Sizes, like: Tensor) -> Tensor:
@@ -91,15 +96,16 @@ def _into(x: Any, y: Any, **_: Any) -> Tensor | None:
     return _itself(x) if type(y) in (int, float) else None
 
 
-def _wide(x: Any, y: Tensor) -> Sizes | None:
-    """The shape of that of two tensors along which the other is repeated; of the same rank."""
-    if not _plain(x, y) or x.dim() != y.dim() or not x.dim():
+def _wide(x: Tensor, y: Tensor) -> torch.Size | None:
+    """The shape of that of two tensors along which the other is repeated."""
+    if not _plain(x, y):
         return None
-    shape = tuple(map(max, x.shape, y.shape))
-    for one, other in ((x, y), (y, x)):
-        if one.shape == shape and all(a in (1, b) for a, b in zip(other.shape, shape, strict=True)):
-            return one.shape
-    return None
+    if x.shape == y.shape:
+        return x.shape
+    one, other = (x, y) if x.dim() >= y.dim() and x.numel() >= y.numel() else (y, x)
+    ends = zip(reversed(one.shape), reversed(other.shape), strict=False)
+    fits = one.dim() >= other.dim() and all(b in (1, a) for a, b in ends)
+    return one.shape if fits and _exactly(one) and _exactly(other) else None
 
 
 def _softmax(x: Any, axis: int, dtype: Any = None) -> Tensor | None:
@@ -142,17 +148,21 @@ def _linear(x: Any, weight: Any, bias: Any = None) -> Tensor | None:
     return _new((*x.shape[:-1], weight.shape[0]), x)
 
 
-def _product(a: Any, b: Any) -> Tensor | None:
-    """``mm(a, b)`` and ``bmm(a, b)``; of b any axis may come first in memory."""
-    fits = _plain(a) and _floating(b) and b.dtype is a.dtype and a.dim() == b.dim() > 1
-    if not fits or a.shape[:-2] != b.shape[:-2] or a.shape[-1] != b.shape[-2]:
-        return None
-    return _new((*a.shape[:-1], b.shape[-1]), a)
+def _product(rank: int) -> Kernel:
+    """``mm(a, b)`` and ``bmm(a, b)``, of that rank; of b any axis may come first in memory."""
+
+    def kernel(a: Any, b: Any) -> Tensor | None:
+        fits = _plain(a) and _floating(b) and b.dtype is a.dtype and a.dim() == b.dim() == rank
+        if not fits or a.shape[:-2] != b.shape[:-2] or a.shape[-1] != b.shape[-2]:
+            return None
+        return _new((*a.shape[:-1], b.shape[-1]), a)
+
+    return kernel
 
 
 def _added_product(added: Any, a: Any, b: Any, **_: Any) -> Tensor | None:
     """``addmm(c, a, b)``: c is [columns]."""
-    out = _product(a, b)
+    out = _product(2)(a, b)
     return out if out is not None and _plain(added, out) and added.shape == out.shape[1:] else None
 
 
@@ -231,15 +241,19 @@ def _mean(axes: int) -> Kernel:
     return kernel
 
 
-def _pooled(x: Any, axes: int, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil: bool) -> Any:
+def _pooled(
+    x: Tensor, axes: int, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, ceil: bool
+) -> Tensor | None:
     if not _plain(x) or x.dim() != axes + 2:
         return None
     how = [list(each) * (axes // len(each)) for each in (kernel, stride or kernel, padding, dilation)]
-    sides = [_pooled_side(*axis, ceil) for axis in zip(x.shape[2:], *how, strict=True)]
+    if axes == 3 and any(size < taps for size, taps in zip(x.shape[2:], how[0], strict=True)):
+        return None  # torch refuses it, though padding may suffice
+    sides = [_pooled_side(ceil, *axis) for axis in zip(x.shape[2:], *how, strict=True)]
     return _new((*x.shape[:2], *sides), x) if min(sides) > 0 else None
 
 
-def _pooled_side(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil: bool) -> int:
+def _pooled_side(ceil: bool, size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
     """As of a convolution; with ``ceil`` also a window that is cut off, if it begins before the padding."""
     if kernel < 1 or padding > kernel // 2 or stride < 1:
         return 0
@@ -286,6 +300,7 @@ def _table(words: str, kernel: Kernel) -> dict[Any, Kernel]:
 KERNELS: dict[Any, Kernel] = {
     **_table("relu gelu silu sigmoid tanh hardswish hardsigmoid hardtanh relu6 elu leaky_relu", _same),
     **_table("relu_ silu_ sigmoid_ hardswish_ hardsigmoid_ hardtanh_ relu6_", _itself),
+    **_table("uniform_ normal_ fill_.Scalar zero_", _itself),
     **_table("add.Tensor sub.Tensor mul.Tensor div.Tensor", _pair),
     **_table("add_.Tensor mul_.Tensor", _into),
     **_table("pow.Tensor_Scalar", _pair),
@@ -294,7 +309,8 @@ KERNELS: dict[Any, Kernel] = {
     **_table("native_batch_norm", _native_batch_norm),
     **_table("layer_norm", _layer_norm),
     **_table("linear", _linear),
-    **_table("mm bmm", _product),
+    **_table("mm", _product(2)),
+    **_table("bmm", _product(3)),
     **_table("addmm", _added_product),
     **_table("scaled_dot_product_attention", _attention),
     **_table("conv2d", _conv2d),

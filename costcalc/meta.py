@@ -70,10 +70,10 @@ class Recorded(Mode):
 @cache
 def records() -> bool:
     """Whether :class:`Recorded` works on this torch: a convolution is seen, and what it gives."""
-    with torch.device("meta"):
-        net, x = nn.Sequential(nn.Conv2d(2, 3, 3), nn.ReLU()), torch.empty(1, 2, 8, 8)
     try:
         with Recorded(), without_compiler(), torch.no_grad():
+            with torch.device("meta"):
+                net, x = nn.Sequential(nn.Conv2d(2, 3, 3), nn.ReLU()), torch.empty(1, 2, 8, 8)
             traced, _ = torch.jit._get_trace_graph(net, (x,))  # type: ignore[attr-defined]
         operators = [node for node in traced.nodes() if node.kind().startswith("aten::")]
         seen = {node.kind(): node.output().type().sizes() for node in operators}

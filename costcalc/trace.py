@@ -10,7 +10,7 @@ import math
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -39,9 +39,9 @@ def costs(graph: Graph) -> CostTable:
     default dtype, gradient mode, random state and threads.
     """
     with _undisturbed():
-        net = torchnet.build(graph)
-        moved = _Moved(net)
-        with meta.Recorded() if meta.records() else nullcontext():
+        with _recorded():
+            net = torchnet.build(graph)
+            moved = _Moved(net)
             moved.run(torchnet.sample(graph, "meta"))
         counted = _counted(net, graph, {INPUT: graph.input_shape, **moved.shapes})
         rows = tuple(_row(node.name, node.layer.kind, net, moved, counted) for node in graph.nodes)
@@ -100,12 +100,16 @@ def _counted(net: fx.GraphModule, graph: Graph, shapes: Mapping[str, Shape]) -> 
         inputs = tuple(torchnet.zeros(shapes[name], device) for name in taken)
         analysis = JitModelAnalysis(piece, inputs).clear_op_handles().set_op_handle(**HANDLES)
         analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
-        with meta.Recorded() if device == "meta" else nullcontext():
+        with _recorded():
             found |= analysis.by_module_and_operator()
         unknown += analysis.unsupported_ops()
         unknown += Counter({key.removeprefix(UNKNOWN): n for key, n in found[""].items() if UNKNOWN in key})
     _refuse(unknown)
     return found
+
+
+def _recorded() -> AbstractContextManager[object]:
+    return meta.Recorded() if meta.records() else nullcontext()
 
 
 def _zeroed(net: fx.GraphModule) -> None:
