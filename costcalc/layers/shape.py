@@ -39,7 +39,7 @@ class Concat(Layer):
     inputs = (2, None)
 
     def output_shape(self, *xs: Shape) -> Shape:
-        if len({x[1:] for x in xs}) > 1:
+        if any(x[1:] != xs[0][1:] for x in xs):
             raise Misfit(f"needs inputs of one grid, got {_listed(xs)}")
         return (sum(x[0] for x in xs), *xs[0][1:])
 
@@ -55,7 +55,7 @@ class Add(Layer):
     in_place = True
 
     def output_shape(self, *xs: Shape) -> Shape:
-        if len(set(xs)) > 1:
+        if any(x != xs[0] for x in xs):
             raise Misfit(f"needs inputs of one shape, got {_listed(xs)}")
         return xs[0]
 

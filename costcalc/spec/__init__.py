@@ -19,6 +19,7 @@ from costcalc.spec.blueprint import MAX_PROBLEMS, Block, Blueprint, bind, block_
 from costcalc.spec.catalogue import presets, shipped_blocks
 from costcalc.spec.schema import FileEntry, file_entry
 from costcalc.spec.source import Item, read
+from costcalc.units import is_whole
 
 __all__ = [
     "alone",
@@ -174,10 +175,11 @@ def _items(overrides: Mapping[str, str | int]) -> dict[str, Item]:
     return {path: _item(path, value) for path, value in overrides.items()}
 
 
-def _item(path: str, value: str | int) -> Item:
+def _item(path: str, value: str | int | Sequence[int]) -> Item:
     if not isinstance(value, str):
         place = Place(f"--set {path}={value}", 1, 1, "")
-        return Item(value, place, place)
+        parts = value if is_whole(value) else [Item(part, place, place) for part in value]
+        return Item(parts, place, place)
     shown = f"--set {path}={value}"
     if not path.strip() or not value.strip():
         raise CostcalcError(f"{shortened(shown)}: write --set PATH=VALUE, for example --set classes=10")

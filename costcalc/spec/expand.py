@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, S
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import takewhile
+from operator import index
 from typing import Any, TypeVar
 
 from costcalc.errors import CostcalcError, Misfit, Place, Problem, did_you_mean, shortened
@@ -27,6 +28,7 @@ from costcalc.spec.blueprint import (
 from costcalc.spec.calls import Call, Scope
 from costcalc.spec.names import check_name
 from costcalc.spec.source import Item, unknown_key
+from costcalc.units import is_whole
 from costcalc.validated import Faults, Missing, Unknown
 
 MAX_LAYERS = 10_000
@@ -369,7 +371,8 @@ def _flag(bound: Bound | None, path: str) -> bool:
 def _times(bound: Bound | None, path: str) -> int | None:
     if bound is None:
         return None
-    if type(bound.value) is int and 1 <= bound.value <= MAX_LAYERS:
-        return bound.value
+    times = index(bound.value) if is_whole(bound.value) else None  # a number that records is read here
+    if type(times) is int and 1 <= times <= MAX_LAYERS:
+        return times
     message = f"should be a whole number from 1 to {MAX_LAYERS:,}, not {shortened(bound.value)}"
     raise CostcalcError([Problem(message, f"{path}.repeat", bound.place)])

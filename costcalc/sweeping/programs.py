@@ -1,0 +1,142 @@
+"""A recording as Python code, which counts for one setting or for whole arrays of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial, reduce
+from types import CodeType
+from typing import Any
+
+from costcalc.sweeping import polynomials
+from costcalc.sweeping.polynomials import Bounds, Monomial, Polynomial
+from costcalc.sweeping.recording import Atom, Quotient, Recording
+
+LARGEST = 2**63 - 1  # of numpy's integers
+_RELATIONS = {"<": (" < 0", " >= 0"), "<=": (" <= 0", " > 0"), "==": (" == 0", " != 0")}
+
+
+class Program:
+    """Where a recording holds, and what comes out there.
+
+    ``holds(*settings)`` is whether every decision comes out as recorded, ``counts(*settings)`` the counts
+    if so. The settings are whole numbers.
+    """
+
+    def __init__(self, recording: Recording, counts: Sequence[Polynomial]) -> None:
+        self.recording, self.results = recording, counts
+        self.code = compile(_source(recording, counts), "<a recording>", "exec")
+        self.holds, self.counts = _functions(self.code, max)
+
+    def holds_on(self, values: Sequence[Sequence[int]]) -> Any:
+        """Where in the product of these values it holds: an array that broadcasts to that product."""
+        return self._on(values)[0]()
+
+    def counts_on(self, values: Sequence[Sequence[int]]) -> Sequence[Any]:
+        """The counts on the product of these values, as arrays that broadcast to it."""
+        return self._on(values)[1]()
+
+    def _on(self, values: Sequence[Sequence[int]]) -> tuple[Callable[[], Any], Callable[[], Any]]:
+        """Both functions, given arrays: of int64, or of Python's integers where that is too few."""
+        import numpy as np
+
+        dtype = np.int64 if self.fits([(min(each), max(each)) for each in values]) else object
+        mesh = np.ix_(*(np.array(each, dtype) for each in values)) if values else ()
+        holds, counts = _functions(self.code, lambda *arrays: reduce(np.maximum, arrays))
+        return partial(holds, *mesh), partial(counts, *mesh)
+
+    def fits(self, settings: Sequence[Bounds]) -> bool:
+        """Whether nothing on the way exceeds 64 bits while the settings lie within these bounds."""
+        bounds = list(settings)
+        asked = [guard.terms for guard in self.recording.guards.values()]
+        most = 0
+        for atom in self.recording.atoms:
+            most = max(most, *(polynomials.largest(terms, bounds) for terms in _operands(atom)))
+            bounds.append(_within(atom, bounds))
+        return max((most, *(polynomials.largest(terms, bounds) for terms in (*asked, *self.results)))) <= LARGEST
+
+
+def _operands(atom: Atom) -> tuple[Polynomial, ...]:
+    return (atom.over, atom.by) if isinstance(atom, Quotient) else atom.of
+
+
+def _within(atom: Atom, bounds: Sequence[Bounds]) -> Bounds:
+    spans = [polynomials.within(terms, bounds) for terms in _operands(atom)]
+    if isinstance(atom, Quotient):
+        return polynomials.quotient_within(spans[0], spans[1])
+    return max(low for low, _ in spans), max(high for _, high in spans)
+
+
+def _functions(code: CodeType, most: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    names: dict[str, Any] = {"most": most}
+    exec(code, names)  # arithmetic that _source wrote, with no text of anybody else's in it
+    return names["holds"], names["counts"]
+
+
+def _source(recording: Recording, counts: Sequence[Polynomial]) -> str:
+    """Two functions of the settings, written with as few operations on whole arrays as will do."""
+    holds, found = _Writer(recording), _Writer(recording)
+    tests = [
+        f"({holds.sum(guard.terms)}{_RELATIONS[guard.relation][not guard.holds]})"
+        for guard in recording.guards.values()
+    ]
+    results = [found.sum(terms) for terms in counts]
+    arguments = ", ".join(f"a{index}" for index in range(recording.settings))
+    return (
+        f"def holds({arguments}):\n{holds.body()} return {' & '.join(tests) or True}\n"
+        f"def counts({arguments}):\n{found.body()} return [{', '.join(results)}]\n"
+    )
+
+
+class _Writer:
+    """The lines of one function: every atom and every product is computed once."""
+
+    def __init__(self, recording: Recording) -> None:
+        self.recording = recording
+        self.lines: list[str] = []
+        self.written: set[int] = set(range(recording.settings))
+        self.products: dict[Monomial, str] = {}
+        self.needs: dict[int, frozenset[int]] = {atom: frozenset((atom,)) for atom in self.written}
+
+    def body(self) -> str:
+        return "".join(f" {line}\n" for line in self.lines)
+
+    def sum(self, terms: Polynomial) -> str:
+        """The text of a polynomial, after the lines that it rests on."""
+        return " + ".join(self.term(monomial, factor) for monomial, factor in terms.items()) or "0"
+
+    def term(self, monomial: Monomial, factor: int) -> str:
+        """A product: settings that vary apart are brought together last, so that what is small stays so."""
+        for atom in monomial:
+            self.atom(atom)
+        groups: dict[frozenset[int], list[int]] = {}
+        for atom in monomial:
+            groups.setdefault(self.needs[atom], []).append(atom)
+        parts = [self.product(tuple(groups[needed])) for needed in sorted(groups, key=len)]
+        return "*".join([str(factor), *parts] if factor != 1 or not parts else parts)
+
+    def product(self, monomial: Monomial) -> str:
+        if len(monomial) == 1:
+            return f"a{monomial[0]}"
+        if monomial not in self.products:
+            line = f"{self.product(monomial[:-1])}*a{monomial[-1]}"
+            self.products[monomial] = f"p{len(self.products)}"
+            self.lines.append(f"{self.products[monomial]} = {line}")
+        return self.products[monomial]
+
+    def atom(self, number: int) -> None:
+        """The lines that compute an atom, if it is not there yet."""
+        if number in self.written:
+            return
+        self.written.add(number)
+        what = self.recording.atoms[number - self.recording.settings]
+        texts = [self.sum(terms) for terms in _operands(what)]
+        inner = {atom for terms in _operands(what) for monomial in terms for atom in monomial}
+        self.needs[number] = frozenset[int]().union(*(self.needs[atom] for atom in inner))
+        if not isinstance(what, Quotient):
+            line = f"most({', '.join(texts)})" if len(texts) > 1 else texts[0]
+        elif any(what.by):  # 0 is replaced where it may be: a guard keeps out what follows from that
+            self.lines.append(f"d{number} = {texts[1]}")
+            line = f"({texts[0]})//(d{number} + (d{number} == 0))"
+        else:
+            line = f"({texts[0]})//{texts[1]}"
+        self.lines.append(f"a{number} = {line}")
