@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from costcalc.api.limiting import Budget, budget
     from costcalc.api.publishing import Claims, Derivation, claim, claims
     from costcalc.api.results import Costs
+    from costcalc.api.sweeping import Swept, sweep
     from costcalc.api.timing import calibrate, compare_runs, measure, predict, validate
     from costcalc.errors import CostcalcError
     from costcalc.graph import Graph
@@ -40,6 +41,7 @@ __all__ = [
     "Graph",
     "Guarded",
     "Reconciliation",
+    "Swept",
     "budget",
     "calibrate",
     "check",
@@ -58,6 +60,7 @@ __all__ = [
     "predict",
     "presets",
     "reconcile",
+    "sweep",
     "validate",
 ]
 
@@ -71,6 +74,7 @@ _ROOMS = {
     "api.limiting": "Budget budget",
     "api.publishing": "Claims Derivation claim claims",
     "api.results": "Costs",
+    "api.sweeping": "Swept sweep",
     "api.timing": "calibrate compare_runs measure predict validate",
     "errors": "CostcalcError",
     "graph": "Graph",

@@ -19,6 +19,7 @@ _SORTS: dict[str, dict[str, Any]] = {
     **dict.fromkeys(("limit", "actual", "headroom", "trace_macs", "third_macs"), _COUNT),
     **dict.fromkeys(("elements", "times", "amount", "measured"), _COUNT),
     "values": _VALUES,
+    "setting": _VALUES,
 }
 
 VERDICTS = ("name", "against", "batch", "new_s", "old_s", "ratio", "low", "high", "processes", "verdict")
@@ -43,6 +44,10 @@ KINDS: dict[str, dict[str, tuple[str, ...]]] = {
     "claims": {"claims": ("publication", "id", "claim", "verdict", "published", "exact", "where")},
     "claim": {},
     "formula": {"formulas": ("metric", "formula", "value")},
+    "sweep": {
+        "settings": ("setting", "macs", "params", "weights", "activations", "peak_activations"),
+        "ranges": ("metric", "least", "most"),
+    },
     "kinds": {"kinds": ("name", "sort", "fields", "summary")},
     "doctor": {"parts": ("name", "state", "remedy")},
     "bench": {
@@ -113,6 +118,7 @@ OPTIONAL: dict[str, dict[str, tuple[str, ...]]] = {
         "verdicts": VERDICTS,
     },
     "predict": {"parts": ("name", "seconds", "share", "macs", "bytes", "launches", "intensity", "bound")},
+    "sweep": {"refused": ("settings", "why", "example")},
     "formula": {"parameters": ("parameter", "value", "role")},
     "claim": {
         "readings": ("reading", "published", "precision", "exact", "deviation", "outcome"),

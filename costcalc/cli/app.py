@@ -32,6 +32,7 @@ COMMANDS = {
     "check": Known("checking.check", JUDGE, "Do three counts agree, layer by layer?"),
     "reconcile": Known("checking.reconcile", JUDGE, "Why other counters say something else, term by term."),
     "claims": Known("checking.claims", JUDGE, "Which published numbers are right, rounded or wrong."),
+    "sweep": Known("sweeping.sweep", JUDGE, "Which settings of an architecture fit, largest first."),
     "formula": Known("looking.formula_", LOOK, "The closed form in its parameters, in symbols."),
     "diff": Known(
         "differing.diff", LOOK, "What changed between two versions, and what it did to each count."

@@ -19,7 +19,6 @@ from costcalc.spec.blueprint import MAX_PROBLEMS, Block, Blueprint, bind, block_
 from costcalc.spec.catalogue import presets, shipped_blocks
 from costcalc.spec.schema import FileEntry, file_entry
 from costcalc.spec.source import Item, read
-from costcalc.units import is_whole
 
 __all__ = [
     "alone",
@@ -36,19 +35,21 @@ __all__ = [
     "text",
 ]
 
+Setting = str | int | Sequence[int]  # YAML's notation, a whole number, or several
 MAX_BASES = 8
 _ALONE = "block"  # what a kind is called where it stands by itself
 _INPUTS: tuple[dict[str, int], ...] = ({"f_in": 64}, {"c_in": 64, "h": 32, "w": 32})  # of such a one
 _ARGUMENTS = (4, 16, 64)  # required fields of such a one; an identity shortcut wants as many channels
 
 
-def load(name: str, overrides: Mapping[str, str | int] | None = None, training: bool = False) -> Graph:
+def load(name: str, overrides: Mapping[str, Setting] | None = None, training: bool = False) -> Graph:
     """The architecture that ``name`` means: a preset, a YAML file, ``-`` for standard input.
 
     ``main:nets/tiny.yaml`` is a file at a revision of git; its graph is called as it was asked for.
     ``overrides`` set declared parameters and layers' fields (``{"classes": "10"}``) in YAML's
-    notation, or as whole numbers; so does a suffix, ``naive@module=inception_4e``. ``training`` keeps
-    the layers that exist only in training. Raises :class:`CostcalcError` with every independent error.
+    notation, or as one whole number or several; so does a suffix, ``naive@module=inception_4e``.
+    ``training`` keeps the layers that exist only in training. Raises :class:`CostcalcError` with every
+    independent error.
     """
     stem, given = _split(name)
     items = _items(_both(name, given, overrides))
@@ -104,7 +105,7 @@ def arguments(kind: str) -> tuple[dict[str, int], dict[str, int]]:
     raise refused
 
 
-def parameters(name: str, overrides: Mapping[str, str | int] | None = None) -> dict[str, object]:
+def parameters(name: str, overrides: Mapping[str, Setting] | None = None) -> dict[str, object]:
     """The declared parameters of a spec that stand for themselves, with their values.
 
     One whose default is computed from others follows them and is left out.
@@ -163,23 +164,24 @@ def _split(name: str) -> tuple[str, dict[str, str | int]]:
 
 
 def _both(
-    name: str, given: Mapping[str, str | int], overrides: Mapping[str, str | int] | None
-) -> dict[str, str | int]:
+    name: str, given: Mapping[str, str | int], overrides: Mapping[str, Setting] | None
+) -> dict[str, Setting]:
     twice = given.keys() & (overrides or {}).keys()
     if twice:
         raise CostcalcError(f"{shortened(name)} and --set both give '{min(twice)}'")
     return {**given, **(overrides or {})}
 
 
-def _items(overrides: Mapping[str, str | int]) -> dict[str, Item]:
+def _items(overrides: Mapping[str, Setting]) -> dict[str, Item]:
     return {path: _item(path, value) for path, value in overrides.items()}
 
 
-def _item(path: str, value: str | int | Sequence[int]) -> Item:
+def _item(path: str, value: Setting) -> Item:
     if not isinstance(value, str):
         place = Place(f"--set {path}={value}", 1, 1, "")
-        parts = value if is_whole(value) else [Item(part, place, place) for part in value]
-        return Item(parts, place, place)
+        if isinstance(value, int):
+            return Item(value, place, place)
+        return Item([Item(part, place, place) for part in value], place, place)
     shown = f"--set {path}={value}"
     if not path.strip() or not value.strip():
         raise CostcalcError(f"{shortened(shown)}: write --set PATH=VALUE, for example --set classes=10")

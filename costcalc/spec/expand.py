@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import takewhile
-from operator import index
 from typing import Any, TypeVar
 
 from costcalc.errors import CostcalcError, Misfit, Place, Problem, did_you_mean, shortened
@@ -371,7 +371,8 @@ def _flag(bound: Bound | None, path: str) -> bool:
 def _times(bound: Bound | None, path: str) -> int | None:
     if bound is None:
         return None
-    times = index(bound.value) if is_whole(bound.value) else None  # a number that records is read here
+    # a number that records is no int, but gives one when it is asked for its value
+    times = operator.index(bound.value) if is_whole(bound.value) else None
     if type(times) is int and 1 <= times <= MAX_LAYERS:
         return times
     message = f"should be a whole number from 1 to {MAX_LAYERS:,}, not {shortened(bound.value)}"

@@ -41,9 +41,9 @@ class Axis:
         """What a spec is loaded with for a value, also for a number that stands for one."""
         return [self.channels, value, value] if self.channels and not isinstance(value, str) else value
 
-    def shown(self, value: Value) -> str:
-        """A value as ``--set`` takes it."""
-        return f"{self.channels}x{value}x{value}" if self.channels else str(value)
+    def told(self, value: Value) -> Value:
+        """A value as people read it, and as ``--set`` takes it."""
+        return f"{self.channels}x{value}x{value}" if self.channels else value
 
 
 def axes(over: Mapping[str, str | Iterable[object]]) -> tuple[Axis, ...]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 from costcalc.errors import CostcalcError
-from costcalc.sweeping.axes import Axis, Value
+from costcalc.sweeping.axes import Axis, Given
 from costcalc.sweeping.ways import COUNTED, Build, Way, record
 
 if TYPE_CHECKING:
@@ -88,8 +88,8 @@ class _Filling:
 
     def fill(self) -> None:
         """Count everything."""
-        every = [
-            range(len(axis.values)) if axis.path in self.listed else [slice(0, len(axis.values))]
+        every: list[Iterable[int | slice]] = [
+            range(len(axis.values)) if axis.path in self.listed else (slice(0, len(axis.values)),)
             for axis in self.axes
         ]
         for at in product(*every):
@@ -97,13 +97,13 @@ class _Filling:
             for piece in _pieces(at):
                 part.fill(piece)
 
-    def record(self, fixed: Mapping[str, Any], axes: Sequence[Axis], values: Sequence[int]) -> Way:
+    def record(self, fixed: Mapping[str, Given], axes: Sequence[Axis], values: Sequence[int]) -> Way:
         """One more way, that of these values."""
         self.ways += 1
         if self.ways > MOST_WAYS:
             raise CostcalcError(
-                f"these settings go more than {MOST_WAYS:,} different ways, each counted by itself; vary fewer "
-                "parameters that say how often something is repeated, or give them fewer values"
+                f"these settings go more than {MOST_WAYS:,} different ways, each counted by itself; vary "
+                "fewer parameters that say how often something is repeated, or give them fewer values"
             )
         way, read = record(self.build, fixed, axes, values)
         if read:
@@ -111,20 +111,21 @@ class _Filling:
         return way
 
     def write(self, at: Place, here: Array, results: Sequence[Any]) -> None:
-        """Put the counts of some settings in their places: ``here`` among those ``at`` a place."""
+        """Put counts in their places: those of the settings that are ``here`` at a place."""
         import numpy as np
 
         for metric, result in zip(COUNTED, results, strict=True):
             try:
                 found = np.asarray(result).astype(np.int64)
             except OverflowError:
-                found = result
+                found = np.asarray(result)
                 self.counts[metric] = self.counts[metric].astype(object)
-            np.copyto(self.counts[metric][(*at, ...)], found, where=here)
+            np.copyto(_view(self.counts[metric], at), found, where=here)
 
     def refuse(self, at: Place, here: Array, why: str, example: Mapping[str, str]) -> None:
-        """Note that settings are refused."""
-        self.counted[(*at, ...)] &= ~here
+        """Note that settings are refused: those that are ``here`` at a place."""
+        refused = _view(self.counted, at)
+        refused &= ~here
         known = self.refusals.get(why, Refusal(why, 0, example))
         self.refusals[why] = Refusal(why, known.times + int(here.sum()), known.example)
 
@@ -137,60 +138,71 @@ class _Part:
         pairs = list(zip(filling.axes, at, strict=True))
         self.axes = [axis for axis, place in pairs if isinstance(place, slice)]
         self.fixed = {axis: axis.values[place] for axis, place in pairs if not isinstance(place, slice)}
-        self.ways: list[tuple[Way, Mapping[str, str]]] = []
+        self.ways: list[tuple[Way, Mapping[str, str]]] = []  # and the settings that each was found at
 
     def fill(self, at: Place) -> None:
         """Count a piece: what goes ways known already, then along new ones until nothing is left."""
         import numpy as np
 
-        cuts = [place for place in at if isinstance(place, slice)]
-        values = [axis.values[cut] for axis, cut in zip(self.axes, cuts, strict=True)]
+        values = self.values(at)
         left = np.ones([len(each) for each in values], np.bool_)
         known = list(self.ways)
         while left.any():
             if not known:
-                known = [self.record([each[i] for each, i in zip(values, np.argwhere(left)[0], strict=True)])]
+                place = np.argwhere(left)[0]
+                known = [self.record([each[index] for each, index in zip(values, place, strict=True)])]
             way, example = known.pop(0)
             here = left & way.program.holds_on(values)
             if here.any():
-                self.write(way, example, at, values, here)
+                self.write(way, example, *_narrowed(at, here))
                 left &= ~here
 
-    def record(self, values: Sequence[Value]) -> tuple[Way, Mapping[str, str]]:
-        """One more way, found at these values, and the settings in words."""
-        settings = {**self.fixed, **dict(zip(self.axes, values, strict=True))}
+    def values(self, at: Place) -> list[list[int]]:
+        """The values at a place, along the axes that are recorded."""
+        cuts = [cut for cut in at if isinstance(cut, slice)]
+        return [[int(value) for value in axis.values[cut]] for axis, cut in zip(self.axes, cuts, strict=True)]
+
+    def record(self, values: Sequence[int]) -> tuple[Way, Mapping[str, str]]:
+        """One more way, found at these values, and what they are called."""
         fixed = {axis.path: axis.given(value) for axis, value in self.fixed.items()}
-        way = self.filling.record(fixed, self.axes, [int(value) for value in values])
-        self.ways.append((way, {axis.path: axis.shown(settings[axis]) for axis in self.filling.axes}))
-        return self.ways[-1]
+        way = self.filling.record(fixed, self.axes, values)
+        settings = {**self.fixed, **dict(zip(self.axes, values, strict=True))}
+        told = {axis.path: str(axis.told(settings[axis])) for axis in self.filling.axes}
+        self.ways.append((way, told))
+        return way, told
 
-    def write(
-        self, way: Way, example: Mapping[str, str], at: Place, values: Sequence[Sequence[Value]], here: Array
-    ) -> None:
-        """The counts of the settings that go this way, computed where they lie and little beyond."""
-        inner = [_extent(here.any(axis=tuple(set(range(here.ndim)) - {axis}))) for axis in range(here.ndim)]
-        left = iter(inner)
-        place = tuple(
-            slice(cut.start + (own := next(left)).start, cut.start + own.stop) if isinstance(cut, slice) else cut
-            for cut in at
-        )
-        box = here[tuple(inner)]
+    def write(self, way: Way, example: Mapping[str, str], at: Place, here: Array) -> None:
+        """The counts of the settings that go this way, or why they are refused."""
         if way.refused:
-            self.filling.refuse(place, box, way.refused, example)
-            return
-        counts = way.program.counts_on([each[cut] for each, cut in zip(values, inner, strict=True)])
-        self.filling.write(place, box, counts)
+            self.filling.refuse(at, here, way.refused, example)
+        else:
+            self.filling.write(at, here, way.program.counts_on(self.values(at)))
 
 
-def _extent(there: Array) -> slice:
-    """From the first to the last place where something is."""
-    places = there.nonzero()[0]
-    return slice(int(places[0]), int(places[-1]) + 1)
+def _narrowed(at: Place, here: Array) -> tuple[Place, Array]:
+    """A place without the ends along each axis where nothing is ``here``, and what is here in it."""
+    found: list[int | slice] = []
+    axis = 0
+    for cut in at:
+        if isinstance(cut, slice):
+            there = here.swapaxes(0, axis).reshape(here.shape[axis], -1).any(axis=1).nonzero()[0]
+            first, last = int(there[0]), int(there[-1])
+            here = here[(slice(None),) * axis + (slice(first, last + 1),)]
+            cut, axis = slice(cut.start + first, cut.start + last + 1), axis + 1
+        found.append(cut)
+    return tuple(found), here
+
+
+def _view(whole: Array, at: Place) -> Array:
+    """A part of an array that writes through, also where it is a single value."""
+    place: tuple[Any, ...] = (*at, ...)
+    view: Array = whole[place]
+    return view
 
 
 def _pieces(at: Place) -> Iterator[Place]:
     """A part of the settings in pieces that are worth counting at once: halved along the longest axis."""
-    lengths = [place.stop - place.start if isinstance(place, slice) else 1 for place in at]
+    lengths = [cut.stop - cut.start if isinstance(cut, slice) else 1 for cut in at]
     if prod(lengths) <= AT_ONCE:
         yield at
         return

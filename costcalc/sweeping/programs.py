@@ -31,9 +31,9 @@ class Program:
         """Where in the product of these values it holds: an array that broadcasts to that product."""
         return self._on(values)[0]()
 
-    def counts_on(self, values: Sequence[Sequence[int]]) -> Sequence[Any]:
+    def counts_on(self, values: Sequence[Sequence[int]]) -> list[Any]:
         """The counts on the product of these values, as arrays that broadcast to it."""
-        return self._on(values)[1]()
+        return list(self._on(values)[1]())
 
     def _on(self, values: Sequence[Sequence[int]]) -> tuple[Callable[[], Any], Callable[[], Any]]:
         """Both functions, given arrays: of int64, or of Python's integers where that is too few."""
@@ -52,7 +52,9 @@ class Program:
         for atom in self.recording.atoms:
             most = max(most, *(polynomials.largest(terms, bounds) for terms in _operands(atom)))
             bounds.append(_within(atom, bounds))
-        return max((most, *(polynomials.largest(terms, bounds) for terms in (*asked, *self.results)))) <= LARGEST
+        return (
+            max((most, *(polynomials.largest(terms, bounds) for terms in (*asked, *self.results)))) <= LARGEST
+        )
 
 
 def _operands(atom: Atom) -> tuple[Polynomial, ...]:

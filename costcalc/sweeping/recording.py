@@ -61,8 +61,8 @@ class Recording:
     def __post_init__(self) -> None:
         self.settings = len(self.bounds)
 
-    def inputs(self, values: Sequence[int]) -> list[Recorded]:
-        """The settings as numbers that record."""
+    def inputs(self, values: Sequence[int]) -> list[Any]:
+        """The settings as numbers that record, which pass for integers."""
         return [Recorded(self, {(index,): 1}, value) for index, value in enumerate(values)]
 
     def decide(self, terms: Polynomial, relation: Relation, value: int) -> bool:
@@ -100,7 +100,9 @@ class Recording:
     def greatest(self, values: Iterable[Recorded | int]) -> Recorded | int:
         """The largest of several, without deciding which that is; one that never can be is left out."""
         numbers = list(values)
-        spans = {polynomials.key(terms): polynomials.within(terms, self.bounds) for terms in map(_terms, numbers)}
+        spans = {
+            polynomials.key(terms): polynomials.within(terms, self.bounds) for terms in map(_terms, numbers)
+        }
         first = max(spans, key=lambda key: spans[key][0])
         able = [key for key in spans if key == first or spans[key][1] > spans[first][0]]
         value = max(map(_value, numbers))
@@ -125,7 +127,7 @@ class Recorded:
     """
 
     __slots__ = ("recording", "terms", "value")
-    __class__ = property(lambda self: int)  # type: ignore[assignment]  # what isinstance looks at
+    __class__ = property(lambda self: int)  # what isinstance looks at
 
     def __init__(self, recording: Recording, terms: Polynomial, value: int) -> None:
         self.recording, self.terms, self.value = recording, terms, value
