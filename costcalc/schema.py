@@ -45,7 +45,7 @@ KINDS: dict[str, dict[str, tuple[str, ...]]] = {
     "claim": {},
     "formula": {"formulas": ("metric", "formula", "value")},
     "sweep": {
-        "settings": ("setting", "macs", "params", "weights", "activations", "peak_activations"),
+        "settings": ("setting", "macs", "params", "activations", "peak_activations"),
         "ranges": ("metric", "least", "most"),
     },
     "kinds": {"kinds": ("name", "sort", "fields", "summary")},

@@ -51,6 +51,12 @@ COMMANDS: dict[str, list[str]] = {
     "formula": ["formula", "grid-conv-pool", "--symbols", "d=2*h,k"],
     "formula-block": ["formula", "inception"],
     "formula-latex": ["formula", "conv3x3-pair", "--latex"],
+    "sweep": [
+        *["sweep", "mobilenet-v1", "--over", "width=8:40:8", "--over", "size=128:224:32"],
+        *["--limit", "300M", "--top", "5"],
+    ],
+    "sweep-refused": ["sweep", "alexnet", "--over", "groups=1:4", "--over", "input=3x40:240:50"],
+    "sweep-none": ["sweep", "naive", "--over", "module=inception_3a,inception_4a", "--params", "300K"],
     "kinds": ["kinds"],
     "show-model": ["show", "torchvision:resnet18", "--layers"],
     "show-tokens": ["show", "nets:Words", "--input", "16:int64", "--input", "mask=16", "-k", "width=8"],
@@ -85,7 +91,14 @@ COMMANDS: dict[str, list[str]] = {
     "guard-kept": ["guard", "--config", f"{GUARDED}/costcalc.toml", "reduced"],
     "validate": ["validate", f"{MADE_UP}-gpu.json", f"{MADE_UP}-slower.json"],
 }
-EXITS = {"guard": 1, "budget-exceeded": 1, "budget-why": 1, "budget-model": 1, "bench_compare": 1}
+EXITS = {
+    "sweep-none": 1,
+    "guard": 1,
+    "budget-exceeded": 1,
+    "budget-why": 1,
+    "budget-model": 1,
+    "bench_compare": 1,
+}
 ENDINGS = {"text": "txt", "markdown": "md", "csv": "csv", "json": "json"}
 
 
@@ -226,6 +239,11 @@ def test_a_budget_is_kept_to_the_last_mac(limit: str, code: int, run: Run) -> No
         (["compare", "naive"], "two specs or more"),
         (["compare", "naive", "reduced", "--set", "modul=inception_3b"], "did you mean 'module'"),
         (["schema", "shew"], "did you mean 'show'"),
+        (["sweep", "mobilenet-v1"], "--over"),
+        (["sweep", "mobilenet-v1", "--over", "width"], "write --over PATH=VALUES"),
+        (["sweep", "mobilenet-v1", "--over", "width=1:3", "--limit", "3 GFLOPs"], "1 MAC = 2 FLOPs"),
+        (["sweep", "mobilenet-v1", "--over", "width=1:3", "--set", "width=3"], "both give 'width'"),
+        (["sweep", "mobilenet-v1", "--over", "widht=1:3"], "did you mean 'width'"),
         (["shew"], "show"),
         (["show", "googlenet", "--fromat", "text"], "--format"),
         (["show"], "SPEC"),

@@ -91,12 +91,3 @@ def largest(terms: Polynomial, bounds: Sequence[Bounds]) -> int:
     """A number that nothing on the way to a polynomial's value exceeds, in whatever order it is taken."""
     reach = [max(1, -low, high) for low, high in bounds]
     return sum(abs(factor) * prod(reach[atom] for atom in monomial) for monomial, factor in terms.items())
-
-
-def quotient_within(left: Bounds, right: Bounds) -> Bounds:
-    """Between what ``left//right`` lies; a divisor that may be 0 is never divided by where it is."""
-    if right[0] <= 0 <= right[1]:
-        most = max(map(abs, left)) + 1
-        return -most, most
-    corners = [end // side for end in left for side in right]
-    return min(corners), max(corners)

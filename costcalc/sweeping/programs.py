@@ -9,7 +9,7 @@ from typing import Any
 
 from costcalc.sweeping import polynomials
 from costcalc.sweeping.polynomials import Bounds, Monomial, Polynomial
-from costcalc.sweeping.recording import Atom, Quotient, Recording
+from costcalc.sweeping.recording import Quotient, Recording
 
 LARGEST = 2**63 - 1  # of numpy's integers
 _RELATIONS = {"<": (" < 0", " >= 0"), "<=": (" <= 0", " > 0"), "==": (" == 0", " != 0")}
@@ -48,24 +48,11 @@ class Program:
         """Whether nothing on the way exceeds 64 bits while the settings lie within these bounds."""
         bounds = list(settings)
         asked = [guard.terms for guard in self.recording.guards.values()]
-        most = 0
         for atom in self.recording.atoms:
-            most = max(most, *(polynomials.largest(terms, bounds) for terms in _operands(atom)))
-            bounds.append(_within(atom, bounds))
-        return (
-            max((most, *(polynomials.largest(terms, bounds) for terms in (*asked, *self.results)))) <= LARGEST
-        )
-
-
-def _operands(atom: Atom) -> tuple[Polynomial, ...]:
-    return (atom.over, atom.by) if isinstance(atom, Quotient) else atom.of
-
-
-def _within(atom: Atom, bounds: Sequence[Bounds]) -> Bounds:
-    spans = [polynomials.within(terms, bounds) for terms in _operands(atom)]
-    if isinstance(atom, Quotient):
-        return polynomials.quotient_within(spans[0], spans[1])
-    return max(low for low, _ in spans), max(high for _, high in spans)
+            asked += atom.operands
+            bounds.append(atom.within(bounds))
+        most = [polynomials.largest(terms, bounds) for terms in (*asked, *self.results)]
+        return max((*most, *(abs(end) for pair in settings for end in pair)), default=0) <= LARGEST
 
 
 def _functions(code: CodeType, most: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
@@ -131,8 +118,8 @@ class _Writer:
             return
         self.written.add(number)
         what = self.recording.atoms[number - self.recording.settings]
-        texts = [self.sum(terms) for terms in _operands(what)]
-        inner = {atom for terms in _operands(what) for monomial in terms for atom in monomial}
+        texts = [self.sum(terms) for terms in what.operands]
+        inner = {atom for terms in what.operands for monomial in terms for atom in monomial}
         self.needs[number] = frozenset[int]().union(*(self.needs[atom] for atom in inner))
         if not isinstance(what, Quotient):
             line = f"most({', '.join(texts)})" if len(texts) > 1 else texts[0]

@@ -6,7 +6,7 @@ is a polynomial in settings and quotients, which holds wherever the recorded dec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -24,12 +24,31 @@ class Quotient:
     over: Polynomial
     by: Polynomial
 
+    @property
+    def operands(self) -> tuple[Polynomial, ...]:
+        """What it is computed from."""
+        return self.over, self.by
+
+    def within(self, bounds: Sequence[Bounds]) -> Bounds:
+        """Between what it lies, if the atoms before it lie within ``bounds``."""
+        left, right = (polynomials.within(terms, bounds) for terms in self.operands)
+        if right[0] <= 0 <= right[1]:
+            most = max(map(abs, left)) + 1
+            return -most, most
+        corners = [end // side for end in left for side in right]
+        return min(corners), max(corners)
+
 
 @dataclass(frozen=True, slots=True)
 class Greatest:
     """The largest of several; the value itself where it is one."""
 
-    of: tuple[Polynomial, ...]
+    operands: tuple[Polynomial, ...]
+
+    def within(self, bounds: Sequence[Bounds]) -> Bounds:
+        """Between what it lies, if the atoms before it lie within ``bounds``."""
+        spans = [polynomials.within(terms, bounds) for terms in self.operands]
+        return max(low for low, _ in spans), max(high for _, high in spans)
 
 
 Atom = Quotient | Greatest
@@ -89,12 +108,13 @@ class Recording:
         """A number of those terms, plain where it depends on nothing."""
         return Recorded(self, terms, value) if any(terms) else value
 
-    def atom(self, what: Atom, known_as: object, bounds: Callable[[], Bounds]) -> Polynomial:
+    def atom(self, what: Atom) -> Polynomial:
         """An atom as a polynomial; the same thing is the same atom."""
+        known_as = (type(what), *map(polynomials.key, what.operands))
         if known_as not in self.known:
             self.known[known_as] = self.settings + len(self.atoms)
             self.atoms.append(what)
-            self.bounds.append(bounds())
+            self.bounds.append(what.within(self.bounds))
         return {(self.known[known_as],): 1}
 
     def greatest(self, values: Iterable[Recorded | int]) -> Recorded | int:
@@ -105,12 +125,8 @@ class Recording:
         }
         first = max(spans, key=lambda key: spans[key][0])
         able = [key for key in spans if key == first or spans[key][1] > spans[first][0]]
-        value = max(map(_value, numbers))
-        if len(able) == 1:
-            return self.number(dict(first), value)
-        bounds = (spans[first][0], max(spans[key][1] for key in able))
-        terms = self.atom(Greatest(tuple(map(dict, able))), ("max", *able), lambda: bounds)
-        return self.number(terms, value)
+        terms = self.atom(Greatest(tuple(map(dict, able)))) if len(able) > 1 else dict(first)
+        return self.number(terms, max(map(_value, numbers)))
 
     def summed(self, values: Iterable[Recorded | int]) -> Recorded | int:
         """The sum of several, at once."""
@@ -166,17 +182,10 @@ class Recorded:
             return NotImplemented
         left, right = self.terms, _terms(other, self.recording)
         if len(left) * len(right) > MOST_TERMS:
-            left, right = (self._whole(terms) for terms in (left, right))
+            left, right = (self.recording.atom(Greatest((terms,))) for terms in (left, right))
         return self.recording.number(polynomials.product(left, right), self.value * _value(other))
 
     __rmul__ = __mul__
-
-    def _whole(self, terms: Polynomial) -> Polynomial:
-        """A polynomial as one atom."""
-        bounds = self.recording.bounds
-        return self.recording.atom(
-            Greatest((terms,)), ("max", polynomials.key(terms)), lambda: polynomials.within(terms, bounds)
-        )
 
     def __floordiv__(self, other: Any) -> Any:
         return _quotient(self, other) if isinstance(other, int) else NotImplemented
@@ -249,13 +258,7 @@ def _quotient(left: Recorded, right: Any) -> Any:
     whole, rest = polynomials.divided(left.terms, by)
     value = left.value // _value(right)
     if any(rest) or any(by):  # else less than the divisor
-        bounds = recording.bounds
-        atom = recording.atom(
-            Quotient(rest, by),
-            ("//", polynomials.key(rest), polynomials.key(by)),
-            lambda: polynomials.quotient_within(*(polynomials.within(x, bounds) for x in (rest, by))),
-        )
-        whole = polynomials.total((whole, atom), (1, 1))
+        whole = polynomials.total((whole, recording.atom(Quotient(rest, by))), (1, 1))
     return recording.number(whole, value)
 
 

@@ -15,7 +15,7 @@ from costcalc.sweeping.polynomials import Polynomial
 from costcalc.sweeping.programs import Program
 from costcalc.sweeping.recording import Recorded, Recording
 
-SUMS = ("macs", "params", "weights", "activations")
+SUMS = ("macs", "params", "activations")
 COUNTED = (*SUMS, "peak_activations")
 
 Build = Callable[[Mapping[str, Given]], Graph]

@@ -42,10 +42,9 @@ def sweep_(told: Told) -> View:
         "within": told.within,
         "ways": told.ways,
     }
-    ways = f"{units.count(told.ways)} {'way' if told.ways == 1 else 'ways'}"
     note = (
-        f"Counted by closed form along {ways} that these settings go; "
-        "the others on each way by the same arithmetic, recorded."
+        f"The closed form was run at {units.count(told.ways)} of these settings; "
+        "the others are the same arithmetic, recorded, to the last integer."
     )
     return View("sweep", tuple(grids), facts, (note, CONVENTION), _summary(told), passed=bool(told.within))
 
@@ -82,7 +81,10 @@ def _refused(told: Told) -> Grid:
         Column("why", "why", "text"),
         Column("example", "such as", "text"),
     )
-    rows = tuple((times, why, _worded(example)) for times, why, example in told.refusals)
+    rows = tuple(
+        (times, why, _worded(example))
+        for times, why, example in sorted(told.refusals, key=lambda each: -each[0])
+    )
     return Grid("refused", "settings that the spec refuses", columns, rows)
 
 
