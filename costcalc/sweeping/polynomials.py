@@ -25,12 +25,24 @@ def key(terms: Polynomial) -> Key:
     return tuple(sorted(terms.items()))
 
 
-def total(several: Iterable[Polynomial], signs: Iterable[int]) -> Polynomial:
-    """The sum of polynomials, each times a number."""
+def added(left: Polynomial, right: Polynomial, times: int) -> Polynomial:
+    """``left + times*right``, ``times`` being no 0."""
+    found = dict(left)
+    for monomial, factor in right.items():
+        both = found.get(monomial, 0) + times * factor
+        if both:
+            found[monomial] = both
+        else:
+            del found[monomial]
+    return found
+
+
+def total(several: Iterable[Polynomial]) -> Polynomial:
+    """The sum of polynomials."""
     found: dict[Monomial, int] = {}
-    for terms, sign in zip(several, signs, strict=False):
+    for terms in several:
         for monomial, factor in terms.items():
-            found[monomial] = found.get(monomial, 0) + sign * factor
+            found[monomial] = found.get(monomial, 0) + factor
     return {monomial: factor for monomial, factor in found.items() if factor}
 
 

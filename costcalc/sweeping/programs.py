@@ -47,7 +47,7 @@ class Program:
     def fits(self, settings: Sequence[Bounds]) -> bool:
         """Whether nothing on the way exceeds 64 bits while the settings lie within these bounds."""
         bounds = list(settings)
-        asked = [guard.terms for guard in self.recording.guards.values()]
+        asked = [guard.terms for guard in self.recording.guards]
         for atom in self.recording.atoms:
             asked += atom.operands
             bounds.append(atom.within(bounds))
@@ -66,7 +66,7 @@ def _source(recording: Recording, counts: Sequence[Polynomial]) -> str:
     holds, found = _Writer(recording), _Writer(recording)
     tests = [
         f"({holds.sum(guard.terms)}{_RELATIONS[guard.relation][not guard.holds]})"
-        for guard in recording.guards.values()
+        for guard in recording.guards
     ]
     results = [found.sum(terms) for terms in counts]
     arguments = ", ".join(f"a{index}" for index in range(recording.settings))

@@ -73,7 +73,8 @@ class Recording:
     bounds: list[Bounds]
     settings: int = field(init=False)
     atoms: list[Atom] = field(default_factory=list)
-    guards: dict[tuple[Key, Relation], Guard] = field(default_factory=dict)
+    guards: list[Guard] = field(default_factory=list)
+    decided: dict[tuple[Key, Relation], bool] = field(default_factory=dict)
     read: set[int] = field(default_factory=set)
     known: dict[object, int] = field(default_factory=dict)  # what an atom is → its number
 
@@ -86,22 +87,24 @@ class Recording:
 
     def decide(self, terms: Polynomial, relation: Relation, value: int) -> bool:
         """Whether ``value``, which is that of ``terms``, stands so to 0; a guard unless it always does."""
-        holds = _holds(relation, value)
-        low, high = polynomials.within(terms, self.bounds)
-        if relation == "==":
-            always = low == high or not low <= 0 <= high
-        else:
-            always = _holds(relation, low) == _holds(relation, high)
-        if not always:
-            self.guards.setdefault((polynomials.key(terms), relation), Guard(terms, relation, holds))
-        return holds
+        known_as = (polynomials.key(terms), relation)
+        if known_as not in self.decided:
+            holds = self.decided[known_as] = _holds(relation, value)
+            low, high = polynomials.within(terms, self.bounds)
+            if relation == "==":
+                always = low == high or not low <= 0 <= high
+            else:
+                always = _holds(relation, low) == _holds(relation, high)
+            if not always:
+                self.guards.append(Guard(terms, relation, holds))
+        return self.decided[known_as]
 
     def plain(self, number: Recorded) -> int:
         """The number as it is, from where on the recording holds for this value only."""
         atoms = {atom for monomial in number.terms for atom in monomial}
         if len(atoms) == 1:  # with several, one may move as the other does
             self.read |= {atom for atom in atoms if atom < self.settings}
-        self.decide(polynomials.total([number.terms, polynomials.constant(number.value)], (1, -1)), "==", 0)
+        self.decide(polynomials.added(number.terms, polynomials.constant(number.value), -1), "==", 0)
         return number.value
 
     def number(self, terms: Polynomial, value: int) -> Recorded | int:
@@ -131,7 +134,7 @@ class Recording:
     def summed(self, values: Iterable[Recorded | int]) -> Recorded | int:
         """The sum of several, at once."""
         numbers = list(values)
-        terms = polynomials.total(map(_terms, numbers), [1] * len(numbers))
+        terms = polynomials.total(map(_terms, numbers))
         return self.number(terms, sum(map(_value, numbers)))
 
 
@@ -155,27 +158,27 @@ class Recorded:
         return format(self.value, form)  # in messages, which are about this setting
 
     def __add__(self, other: Any) -> Any:
-        return self._sum(other, 1, 1)
+        return self._sum(other, 1)
 
     def __sub__(self, other: Any) -> Any:
-        return self._sum(other, 1, -1)
+        return self._sum(other, -1)
 
     def __rsub__(self, other: Any) -> Any:
-        return self._sum(other, -1, 1)
+        return -(self - other) if isinstance(other, int) else NotImplemented
 
     def __neg__(self) -> Any:
-        return self._sum(0, -1, 1)
+        return self * -1
 
     def __abs__(self) -> Any:
         return -self if self < 0 else self
 
     __radd__ = __add__
 
-    def _sum(self, other: Any, sign: int, its: int) -> Any:
+    def _sum(self, other: Any, times: int) -> Any:
         if not isinstance(other, int):
             return NotImplemented
-        terms = polynomials.total((self.terms, _terms(other, self.recording)), (sign, its))
-        return self.recording.number(terms, sign * self.value + its * _value(other))
+        terms = polynomials.added(self.terms, _terms(other, self.recording), times)
+        return self.recording.number(terms, self.value + times * _value(other))
 
     def __mul__(self, other: Any) -> Any:
         if not isinstance(other, int):
@@ -206,29 +209,28 @@ class Recorded:
         return other // self, other % self
 
     def __lt__(self, other: Any) -> Any:
-        return self._compared(other, "<", 1)
+        return self._compared(other, "<")
 
     def __le__(self, other: Any) -> Any:
-        return self._compared(other, "<=", 1)
+        return self._compared(other, "<=")
 
     def __gt__(self, other: Any) -> Any:
-        return self._compared(other, "<", -1)
+        return self._compared(other, "<=", negated=True)
 
     def __ge__(self, other: Any) -> Any:
-        return self._compared(other, "<=", -1)
+        return self._compared(other, "<", negated=True)
 
     def __eq__(self, other: Any) -> Any:
-        return self._compared(other, "==", 1)
+        return self._compared(other, "==")
 
     def __ne__(self, other: Any) -> Any:
-        equal = self == other
-        return equal if equal is NotImplemented else not equal
+        return self._compared(other, "==", negated=True)
 
-    def _compared(self, other: Any, relation: Relation, sign: int) -> Any:
+    def _compared(self, other: Any, relation: Relation, negated: bool = False) -> Any:
         if not isinstance(other, int):
             return NotImplemented
-        terms = polynomials.total((self.terms, _terms(other, self.recording)), (sign, -sign))
-        return self.recording.decide(terms, relation, sign * (self.value - _value(other)))
+        terms = polynomials.added(self.terms, _terms(other, self.recording), -1)
+        return self.recording.decide(terms, relation, self.value - _value(other)) != negated
 
     def __bool__(self) -> bool:
         return not self.recording.decide(self.terms, "==", self.value)
@@ -258,7 +260,7 @@ def _quotient(left: Recorded, right: Any) -> Any:
     whole, rest = polynomials.divided(left.terms, by)
     value = left.value // _value(right)
     if any(rest) or any(by):  # else less than the divisor
-        whole = polynomials.total((whole, recording.atom(Quotient(rest, by))), (1, 1))
+        whole = polynomials.added(whole, recording.atom(Quotient(rest, by)), 1)
     return recording.number(whole, value)
 
 
