@@ -35,6 +35,7 @@ CALLS: dict[str, str] = {
     "check": "check naive",
     "reconcile": "reconcile naive --no-run",
     "claims": "claims G05",
+    "sweep": "sweep mobilenet-v1 --over width=8:64:8",
     "formula": "formula dense",
     "diff": "diff naive reduced --by formula",
     "report": "report naive --by formula",

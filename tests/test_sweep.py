@@ -128,6 +128,19 @@ def test_the_code_that_counts_is_run_once_a_way(monkeypatch: pytest.MonkeyPatch)
     assert len(built) == 1 + 4 + 1  # and once to see that the number of blocks is read
 
 
+def test_what_several_settings_decide_together_is_no_reason_to_take_each_alone(written: Written) -> None:
+    net = written(
+        """
+        input: [3, 9, 9]
+        params: {a: 4, b: 1}
+        layers:
+          conv: {kind: conv, out: 3, kernel: 1, repeat: $a - $b}
+        """
+    )
+    assert agrees(net, {"a": "6:9", "b": "1:4"}).found.ways == 7  # 2 … 8 layers
+    assert agrees(net, {"a": "4:9", "b": "1"}).found.ways == 6
+
+
 def test_what_is_more_than_64_bits_is_exact(written: Written) -> None:
     net = written(
         """
