@@ -178,15 +178,16 @@ def test_too_many_ways_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         costcalc.sweep("plain34", {"n2": "1:4"})
 
 
-def test_what_refuses_only_numbers_that_record_is_counted_by_itself() -> None:
+def test_what_refuses_numbers_that_record_is_asked_with_integers() -> None:
     def build(setting: Mapping[str, Any]) -> Graph:
         if type(setting["c"]) is not int:
             raise CostcalcError("takes an int and nothing else")
         return spec.load("conv5x5", setting)
 
-    found = sweeping.swept(build, sweeping.axes({"c": "1:3"}))
-    assert [counts for _, counts in each(found)] == [alone("conv5x5", {"c": c}) for c in (1, 2, 3)]
-    assert found.ways == 3
+    found = sweeping.swept(build, sweeping.axes({"c": "0:3"}))
+    assert [counts for _, counts in each(found)] == [alone("conv5x5", {"c": c}) for c in range(4)]
+    assert found.ways == 4
+    assert [refusal.times for refusal in found.refusals] == [1]
 
 
 def test_a_recording_is_held_against_itself(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -344,6 +345,7 @@ def test_what_needs_no_decision_makes_no_guard() -> None:
     assert size - size == 0
     assert not recording.guards
     assert width < size
+    assert width + 3 < size + 3
     assert len(recording.guards) == 1
 
 

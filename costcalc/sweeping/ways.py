@@ -42,21 +42,28 @@ def record(
     refused, counts = "", []
     try:
         counts = _counts(build({**fixed, **given}), recording)
-    except CostcalcError:
+    except CostcalcError as error:
         plain = {axis.path: axis.given(value) for axis, value in zip(axes, at, strict=True)}
-        try:
-            graph = build({**fixed, **plain})
-        except CostcalcError as error:
-            refused = _why(error)
-        else:  # only a recording number is refused here: by itself each is accepted
+        found = _tried(build, {**fixed, **plain})
+        if str(found) != str(error):  # what records is refused where a number is not, or for less
             for number in settings:
                 recording.plain(number)
-            counts = _counts(graph, recording)
+        if isinstance(found, CostcalcError):
+            refused = _why(found)
+        else:
+            counts = _counts(found, recording)
     program = Program(recording, [_terms(count) for count in counts])
     right = [count.value if type(count) is Recorded else count for count in counts]
     if not program.holds(*at) or program.counts(*at) != right:
         raise RuntimeError(f"a recording at {list(at)} does not hold there")
     return Way(program, refused), frozenset(axes[index].path for index in recording.read)
+
+
+def _tried(build: Build, setting: Mapping[str, Given]) -> Graph | CostcalcError:
+    try:
+        return build(setting)
+    except CostcalcError as error:
+        return error
 
 
 def _counts(graph: Graph, recording: Recording) -> list[Recorded | int]:
