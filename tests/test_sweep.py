@@ -304,14 +304,45 @@ def test_bounds_are_kept_by_every_value(steps: list[Step]) -> None:
     assert not program.fits([(0, 2**63)] * 2) or not inner
 
 
-def test_what_would_be_too_long_is_a_product_of_its_factors() -> None:
-    recording = Recording([(0, 9)] * 20)
+def test_what_would_be_too_long_is_read() -> None:
+    recording = Recording([(0, 19)] * 20)
     numbers = recording.inputs(range(20))
-    square = sum(numbers) * sum(numbers)
-    assert square.value == 190**2
-    assert len(square.terms) == len(recording.atoms) == 1
-    assert Program(recording, [square.terms]).counts(*range(1, 21)) == [210**2]
     assert len((sum(numbers[:16]) * sum(numbers[:16])).terms) == 16 * 17 // 2
+    assert not recording.guards
+    assert type(sum(numbers) * sum(numbers)) is int
+    assert [guard.relation for guard in recording.guards] == ["=="]
+    assert not recording.read
+
+
+@pytest.mark.parametrize("step", ["$a * $a", "($a * $a + 1) // 2", "$a * $a // $b"])
+def test_what_grows_without_end_is_neither_a_hang_nor_a_memory_full(step: str, written: Written) -> None:
+    lines = [f"  p{index}: {step.replace('$a', f'$p{index - 1}')}" for index in range(1, 90)]
+    net = written(
+        "\n".join(["input: [3, 9, 9]", "params:", "  p0: 1", "  b: 1", *lines, "layers:"])
+        + """
+  conv: {kind: conv, out: $p89, kernel: $b}
+"""
+    )
+    found = agrees(net, {"p0": "1:3", "b": "1:2"})
+    assert found.found.counted.any()
+
+
+def test_a_long_way_is_a_long_program_and_no_deep_one() -> None:
+    recording = Recording([(0, 10**9)])
+    (number,) = recording.inputs([10**6])
+    parts, chained = [], number
+    for step in range(2, 3000):
+        assert number > step
+        parts.append((number + 1) // step)
+        chained = (chained + 1) // 2 * 2 + 1
+    program = Program(recording, [recording.summed(parts).terms, chained.terms])
+    assert program.holds(10**6)
+    assert not program.holds(2000)
+    for value in (10**6, 3000):
+        right = value
+        for _ in range(2, 3000):
+            right = (right + 1) // 2 * 2 + 1
+        assert program.counts(value) == [sum((value + 1) // step for step in range(2, 3000)), right]
 
 
 def test_numbers_of_two_recordings_do_not_mix() -> None:

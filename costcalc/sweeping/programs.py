@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial, reduce
 from types import CodeType
 from typing import Any
 
 from costcalc.sweeping import polynomials
 from costcalc.sweeping.polynomials import Bounds, Monomial, Polynomial
-from costcalc.sweeping.recording import Quotient, Recording
+from costcalc.sweeping.recording import Atom, Quotient, Recording
 
 LARGEST = 2**63 - 1  # of numpy's integers
+MOST_IN_LINE = 100  # terms: Python's compiler descends into each
 _RELATIONS = {"<": (" < 0", " >= 0"), "<=": (" <= 0", " > 0"), "==": (" == 0", " != 0")}
 
 
@@ -63,40 +64,64 @@ def _functions(code: CodeType, most: Callable[..., Any]) -> tuple[Callable[..., 
 
 def _source(recording: Recording, counts: Sequence[Polynomial]) -> str:
     """Two functions of the settings, written with as few operations on whole arrays as will do."""
-    holds, found = _Writer(recording), _Writer(recording)
-    tests = [
-        f"({holds.sum(guard.terms)}{_RELATIONS[guard.relation][not guard.holds]})"
-        for guard in recording.guards
-    ]
+    arguments = ", ".join(f"a{place}" for place in range(recording.settings))
+    holds = _Writer(recording, [guard.terms for guard in recording.guards])
+    for guard in recording.guards:  # line by line: an expression may not be nested without end
+        holds.lines.append(
+            f"here = here & ({holds.sum(guard.terms)}{_RELATIONS[guard.relation][not guard.holds]})"
+        )
+    found = _Writer(recording, counts)
     results = [found.sum(terms) for terms in counts]
-    arguments = ", ".join(f"a{index}" for index in range(recording.settings))
     return (
-        f"def holds({arguments}):\n{holds.body()} return {' & '.join(tests) or True}\n"
+        f"def holds({arguments}):\n here = True\n{holds.body()} return here\n"
         f"def counts({arguments}):\n{found.body()} return [{', '.join(results)}]\n"
     )
 
 
 class _Writer:
-    """The lines of one function: every atom and every product is computed once."""
+    """The lines of one function: every atom and every product that is wanted is computed once."""
 
-    def __init__(self, recording: Recording) -> None:
-        self.recording = recording
+    def __init__(self, recording: Recording, wanted: Sequence[Polynomial]) -> None:
+        self.settings = recording.settings
         self.lines: list[str] = []
-        self.written: set[int] = set(range(recording.settings))
         self.products: dict[Monomial, str] = {}
-        self.needs: dict[int, frozenset[int]] = {atom: frozenset((atom,)) for atom in self.written}
+        # the settings that each atom depends on
+        self.needs: dict[int, frozenset[int]] = {atom: frozenset((atom,)) for atom in range(self.settings)}
+        needed = _atoms(wanted)
+        for number, atom in reversed(list(enumerate(recording.atoms, self.settings))):
+            needed |= _atoms(atom.operands) if number in needed else set()
+        for number, atom in enumerate(recording.atoms, self.settings):
+            if number in needed:
+                self.atom(number, atom)
 
     def body(self) -> str:
+        """The lines so far."""
         return "".join(f" {line}\n" for line in self.lines)
+
+    def atom(self, number: int, atom: Atom) -> None:
+        """The lines that compute an atom, after those before it."""
+        self.needs[number] = frozenset[int]().union(*(self.needs[inner] for inner in _atoms(atom.operands)))
+        texts = [self.sum(terms) for terms in atom.operands]
+        if not isinstance(atom, Quotient):
+            line = f"most({', '.join(texts)})"
+        elif any(atom.by):  # 0 is replaced where it may be: a guard keeps out what follows from that
+            self.lines.append(f"d{number} = {texts[1]}")
+            line = f"({texts[0]})//(d{number} + (d{number} == 0))"
+        else:
+            line = f"({texts[0]})//{texts[1]}"
+        self.lines.append(f"a{number} = {line}")
 
     def sum(self, terms: Polynomial) -> str:
         """The text of a polynomial, after the lines that it rests on."""
-        return " + ".join(self.term(monomial, factor) for monomial, factor in terms.items()) or "0"
+        texts = [self.term(monomial, factor) for monomial, factor in terms.items()] or ["0"]
+        while len(texts) > MOST_IN_LINE:
+            name = f"s{len(self.lines)}"
+            self.lines.append(f"{name} = {' + '.join(texts[:MOST_IN_LINE])}")
+            texts = [name, *texts[MOST_IN_LINE:]]
+        return " + ".join(texts)
 
     def term(self, monomial: Monomial, factor: int) -> str:
         """A product: settings that vary apart are brought together last, so that what is small stays so."""
-        for atom in monomial:
-            self.atom(atom)
         groups: dict[frozenset[int], list[int]] = {}
         for atom in monomial:
             groups.setdefault(self.needs[atom], []).append(atom)
@@ -104,6 +129,7 @@ class _Writer:
         return "*".join([str(factor), *parts] if factor != 1 or not parts else parts)
 
     def product(self, monomial: Monomial) -> str:
+        """The name of a product of atoms, after the lines that compute it."""
         if len(monomial) == 1:
             return f"a{monomial[0]}"
         if monomial not in self.products:
@@ -112,20 +138,7 @@ class _Writer:
             self.lines.append(f"{self.products[monomial]} = {line}")
         return self.products[monomial]
 
-    def atom(self, number: int) -> None:
-        """The lines that compute an atom, if it is not there yet."""
-        if number in self.written:
-            return
-        self.written.add(number)
-        what = self.recording.atoms[number - self.recording.settings]
-        texts = [self.sum(terms) for terms in what.operands]
-        inner = {atom for terms in what.operands for monomial in terms for atom in monomial}
-        self.needs[number] = frozenset[int]().union(*(self.needs[atom] for atom in inner))
-        if not isinstance(what, Quotient):
-            line = f"most({', '.join(texts)})" if len(texts) > 1 else texts[0]
-        elif any(what.by):  # 0 is replaced where it may be: a guard keeps out what follows from that
-            self.lines.append(f"d{number} = {texts[1]}")
-            line = f"({texts[0]})//(d{number} + (d{number} == 0))"
-        else:
-            line = f"({texts[0]})//{texts[1]}"
-        self.lines.append(f"a{number} = {line}")
+
+def _atoms(several: Iterable[Polynomial]) -> set[int]:
+    """The atoms that polynomials are in."""
+    return {atom for terms in several for monomial in terms for atom in monomial}

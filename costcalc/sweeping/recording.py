@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import index
 from typing import Any, Literal
 
 from costcalc.sweeping import polynomials
 from costcalc.sweeping.polynomials import Bounds, Key, Polynomial
 
-MOST_TERMS = 256  # of a product; beyond them its factors are looked at no further
+# beyond these nothing is recorded that anybody counts, and the value is read
+MOST_TERMS, MOST_FACTORS, FARTHEST = 256, 32, 2**256
 Relation = Literal["<", "<=", "=="]
 
 
@@ -41,7 +43,7 @@ class Quotient:
 
 @dataclass(frozen=True, slots=True)
 class Greatest:
-    """The largest of several; the value itself where it is one."""
+    """The largest of several."""
 
     operands: tuple[Polynomial, ...]
 
@@ -83,7 +85,7 @@ class Recording:
 
     def inputs(self, values: Sequence[int]) -> list[Any]:
         """The settings as numbers that record, which pass for integers."""
-        return [Recorded(self, {(index,): 1}, value) for index, value in enumerate(values)]
+        return [Recorded(self, {(place,): 1}, value) for place, value in enumerate(values)]
 
     def decide(self, terms: Polynomial, relation: Relation, value: int) -> bool:
         """Whether ``value``, which is that of ``terms``, stands so to 0; a guard unless it always does."""
@@ -184,8 +186,8 @@ class Recorded:
         if not isinstance(other, int):
             return NotImplemented
         left, right = self.terms, _terms(other, self.recording)
-        if len(left) * len(right) > MOST_TERMS:
-            left, right = (self.recording.atom(Greatest((terms,))) for terms in (left, right))
+        if len(left) * len(right) > MOST_TERMS or _degree(left) + _degree(right) > MOST_FACTORS:
+            return index(self) * index(other)
         return self.recording.number(polynomials.product(left, right), self.value * _value(other))
 
     __rmul__ = __mul__
@@ -260,7 +262,10 @@ def _quotient(left: Recorded, right: Any) -> Any:
     whole, rest = polynomials.divided(left.terms, by)
     value = left.value // _value(right)
     if any(rest) or any(by):  # else less than the divisor
-        whole = polynomials.added(whole, recording.atom(Quotient(rest, by)), 1)
+        atom = Quotient(rest, by)
+        if max(map(abs, atom.within(recording.bounds))) > FARTHEST:
+            return index(left) // index(right)
+        whole = polynomials.added(whole, recording.atom(atom), 1)
     return recording.number(whole, value)
 
 
@@ -274,6 +279,10 @@ def _terms(number: Any, recording: Recording | None = None) -> Polynomial:
 
 def _value(number: Any) -> int:
     return number.value if type(number) is Recorded else int(number)
+
+
+def _degree(terms: Polynomial) -> int:
+    return max(map(len, terms), default=0)
 
 
 def _holds(relation: Relation, value: int) -> bool:
