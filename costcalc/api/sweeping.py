@@ -12,8 +12,9 @@ from costcalc.api.limiting import limits
 from costcalc.api.results import Result
 from costcalc.api.subjects import is_foreign
 from costcalc.errors import CostcalcError, did_you_mean, shortened
-from costcalc.records import Limit, View
+from costcalc.records import View
 from costcalc.sweeping import COUNTED, Refusal, Sweep
+from costcalc.verdicts import Limit
 from costcalc.views.sweeping import Told, sweep_
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from costcalc.printed import Outcome
-from costcalc.records import Mark
 
 
 @dataclass(frozen=True, slots=True)

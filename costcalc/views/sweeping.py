@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from costcalc import units
-from costcalc.records import Cell, Column, Grid, Limit, View
+from costcalc.records import Cell, Column, Grid, View
+from costcalc.verdicts import Limit
 from costcalc.views.metrics import CONVENTION, LABELS
 
 
