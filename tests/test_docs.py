@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.speed import __main__ as speed
 from costcalc import cli
 from costcalc.cli import app
 
 ROOT = Path(__file__).resolve().parent.parent
+SPEED = "python -m benchmarks.speed"
 README = ROOT / "README.md"
 PROSE = re.sub(r"```.*?```", "", README.read_text(), flags=re.DOTALL)  # without what commands print
 BROKEN = """input: [3, 32, 32]
@@ -45,8 +47,9 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def ran(command: str) -> str:
     """What a command prints, errors included, as on a screen."""
     out = io.StringIO()
+    main = speed.main if command.startswith(SPEED) else cli.main
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
-        cli.main(shlex.split(command)[1:])
+        main(shlex.split(command.removeprefix(SPEED).removeprefix("costcalc")))
     return out.getvalue()
 
 
@@ -128,11 +131,11 @@ def test_two_commands_do_all_the_set_up() -> None:
 
 REPORTS = dict(
     re.findall(
-        r"\[([\w.-]+\.(?:md|html))\]\([\w.-]+\) \| `(costcalc [^`]+)`",
+        rf"\[([\w.-]+\.(?:md|html))\]\([\w.-]+\) \| `((?:costcalc|{SPEED}) [^`]+)`",
         (ROOT / "reports/README.md").read_text(),
     )
 )
-WRITING = sorted({command for command in REPORTS.values() if command.startswith("costcalc report ")})
+WRITING = sorted({it for it in REPORTS.values() if it.startswith(("costcalc report ", SPEED))})
 PAGES = sorted((ROOT / "reports").glob("*.md"))
 
 

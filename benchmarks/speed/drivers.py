@@ -26,8 +26,8 @@ IMPORTS = {
     "load": "costcalc.spec",
     "formula": "costcalc.spec costcalc.formula",
     "trace": "costcalc.spec costcalc.trace",
-    "show": "costcalc.api costcalc.views costcalc.render",
-    "count": "costcalc.foreign costcalc.api",
+    "show": "costcalc.views costcalc.render",
+    "count": "costcalc.foreign",
     "fvcore": "fvcore.nn",
     "flopcounter": "torch.utils.flop_counter",
     "flopcounter-cpu": "torch.utils.flop_counter",
@@ -35,6 +35,7 @@ IMPORTS = {
     "ptflops-aten": "ptflops",
     "deepspeed": "deepspeed.profiling.flops_profiler",
 }
+LOADED = {"show": "costs Costs", "count": "count Counted"}  # public names, each with the room it lives in
 
 
 def prepare(subject: str) -> None:
@@ -46,6 +47,8 @@ def prepare(subject: str) -> None:
         importlib.import_module("torchvision")
     for name in IMPORTS.get(subject, subject).split():
         importlib.import_module(name)
+    for name in LOADED.get(subject, "").split():
+        getattr(importlib.import_module("costcalc"), name)
 
 
 def call(case: plan.Case) -> Call:
@@ -98,12 +101,13 @@ def _trace(case: plan.Case) -> Call:
 
 def _show(case: plan.Case) -> Call:
     """The closed form, the table of every layer, and its text."""
-    from costcalc import api, render
+    import costcalc
+    from costcalc import render
 
     graph = _loading(case)()
 
     def shown() -> int:
-        view = api.costs(graph, "formula").view(layers=True)
+        view = costcalc.costs(graph, by="formula").view(layers=True)
         return render.written(view, "text").count("\n") and len(graph.nodes)
 
     return shown

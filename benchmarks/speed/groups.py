@@ -16,8 +16,8 @@ from costcalc.report.document import Bar, Bars, Element, Items, Lines, Section, 
 
 TINY = 5e-5  # of a count: a difference that two decimals of a percentage would hide
 CORRECT = (
-    "What each says, in multiply-adds (FLOPs halved), against the exact number, which is costcalc's count of "
-    "the model; closed form and trace reach it from the spec. Differences are shares, tiny ones multiply-adds. "
+    "What each says, in multiply-adds (FLOPs halved), against the exact number, which is costcalc's count "
+    "of the model; closed form and trace reach it from the spec. Differences are shares, tiny ones numbers. "
     "`costcalc reconcile` explains each, term by term: what a counter bills beside multiply-adds, and what "
     "it does not see."
 )
@@ -244,8 +244,8 @@ SECTIONS: dict[str, tuple[str, Callable[[Data], tuple[Element, ...]]]] = {
         _growth(
             "depth",
             _side,
-            "A chain of 1×1 convolutions and activations, by layers. The table of all layers includes the closed "
-            f"form. Linear is {plan.DEPTHS[-1] // plan.DEPTHS[0]} times the time at {plan.DEPTHS[-1]:,} layers.",
+            "A chain of 1×1 convolutions and activations, by layers. The table of all layers includes the "
+            f"closed form. Linear: {plan.DEPTHS[-1] // plan.DEPTHS[0]}× at {plan.DEPTHS[-1]:,} layers.",
             f"time to count a chain, {plan.DEPTHS[0]} layers = 1",
         ),
     ),

@@ -29,10 +29,10 @@ OURS = {
 # as conventions call them, with a name that is short enough for a table
 PEERS = {
     "fvcore": "fvcore",
-    "flopcounter": "FlopCounterMode, meta",
-    "flopcounter-cpu": "FlopCounterMode, CPU",
-    "ptflops": "ptflops, pytorch",
-    "ptflops-aten": "ptflops, aten",
+    "flopcounter": "FlopCounterMode (meta)",
+    "flopcounter-cpu": "FlopCounterMode (CPU)",
+    "ptflops": "ptflops (pytorch)",
+    "ptflops-aten": "ptflops (aten)",
     "thop": "thop",
     "ultralytics-thop": "ultralytics-thop",
     "torchinfo": "torchinfo",
