@@ -60,24 +60,15 @@ def _prompts(data: Data) -> tuple[Element, ...]:
         Column("time", "CPU time", "seconds"),
         Column("base", "of the imports", "seconds"),
         Column("ratio", "ratio", "figure"),
-        Column("memory", "memory", "bytes"),
-        Column("imports", "imports that it is held against", "name"),
+        Column("imports", "imports", "name"),
     )
     rows: list[tuple[Cell, ...]] = []
     for case in data.cases("prompt"):
         if case.subject == plan.COMMAND:
             base = Case("prompt", plan.BASE, plan.PROMPTS[case.model][0])
             taken, start = data.seconds(case), data.seconds(base)
-            rows.append(
-                (
-                    f"costcalc {case.model}",
-                    taken,
-                    start,
-                    tables.told(ratio(taken, start), "×"),
-                    data.peak(case),
-                    base.model,
-                )
-            )
+            told = tables.told(ratio(taken, start), "×")
+            rows.append((f"costcalc {case.model}", taken, start, told, base.model))
     grid = Grid("prompt", "", columns, tuple(rows))
     words = "A process from its start to its end, beside one that only imports what the command needs."
     return Text(words), Table(grid)

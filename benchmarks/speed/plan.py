@@ -50,6 +50,7 @@ PROMPTS = {
     "show googlenet --by formula": (CLOSED_FORM, 1.3),
     "budget googlenet --limit 1.5e9 --by formula": (CLOSED_FORM, 1.3),
     "compare naive reduced --by formula": (CLOSED_FORM, 1.3),
+    "claims G05": (CLOSED_FORM, 1.3),
     "claims": (CLOSED_FORM, 1.3),
     "--help": (HELP, 1.1),
     "--version": (HELP, 1.1),
