@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from benchmarks.speed import __main__ as speed
-from benchmarks.speed import drivers, environment, figures, goals, page, plan, running, worker
+from benchmarks.speed import drivers, environment, figures, goals, page, plan, running, tables, worker
 from benchmarks.speed.figures import Data, Run
 from benchmarks.speed.plan import Case
 from costcalc import cli, formula, spec
@@ -260,6 +260,21 @@ def test_a_wrong_count_is_told_by_how_much() -> None:
     assert "thop" in str(exact)
 
 
+def test_what_was_not_measured_twice_has_no_noise() -> None:
+    data = made_up()
+    kept = {case: runs for case, runs in data.series.items() if case.group in ("again", "prompt")}
+    assert len(tables.noise(data).rows) == len(data.cases("again"))
+    assert [row[0] for row in tables.noise(replace(data, series=kept)).rows] == [
+        "python: import typer, rich.table, pydantic, yaml"
+    ]
+
+
+def test_some_groups_only() -> None:
+    found = plan.only(plan.full(), ["prompt", "depth"])
+    assert {case.group for case in found} == {"prompt", "depth", "again"}
+    assert {case.subject for case in found if case.group == "again"} == {plan.BASE}
+
+
 def test_a_quick_run_says_so() -> None:
     kept = {case: made_up().series.get(case, (Run(1, 1, 1, 1, 1),)) for case in plan.quick()}
     text = texts(Data({**ENVIRONMENT, "quick": True}, kept))
@@ -359,6 +374,10 @@ def test_a_fork_measures_or_says_why_not(calls: Callable[[Callable[[], int]], di
     }
 
 
+def test_a_fork_has_so_much_time(calls: Callable[[Callable[[], int]], dict[str, Any]]) -> None:
+    assert calls(lambda: signal.getitimer(signal.ITIMER_REAL)[0] > 0)["count"] is True
+
+
 def test_memory_at_the_peak_is_seen(calls: Callable[[Callable[[], int]], dict[str, Any]]) -> None:
     assert calls(lambda: len(b"x" * 2**26))["peak"] > 63 * 1024  # the kernel counts in batches
 
@@ -379,6 +398,15 @@ def test_processes_answer_and_may_end() -> None:
         assert subjects.measure(zoo("formula")).count == 1_498_376_192
     finally:
         subjects.close()
+
+
+def test_a_subject_that_does_not_start_is_not_asked_again() -> None:
+    subjects = running.Subjects(None)
+    try:
+        said = [subjects.measure(Case("zoo", "abacus", "googlenet")).error for _ in range(2)]
+    finally:
+        subjects.close()
+    assert said == ["does not start: its process ended"] * 2
 
 
 def test_command_lines_are_processes_of_their_own() -> None:

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.speed import environment, figures, page, plan, running
@@ -66,12 +65,8 @@ def _run(options: argparse.Namespace) -> int:
         is_same = environment.same(dict(before.environment), here)
         _say("goes on with what was measured before" if is_same else "something has changed: begins anew")
         known = before if is_same else known
-    groups = {*options.only.split(","), "again"} if options.only else set()
-    cases = [
-        case
-        for case in (plan.quick() if options.quick else plan.full())
-        if not groups or case.group in groups
-    ]
+    cases = plan.quick() if options.quick else plan.full()
+    cases = plan.only(cases, options.only.split(",")) if options.only else cases
     subjects = running.Subjects(options.peers)
     try:
         data = running.measured(cases, options.rounds, known, subjects, lambda data: _keep(part, data), _say)
@@ -80,7 +75,7 @@ def _run(options: argparse.Namespace) -> int:
         return INTERRUPTED
     finally:
         subjects.close()
-    _keep(options.data, replace(data, environment=dict(data.environment)))
+    _keep(options.data, data)
     part.unlink(missing_ok=True)
     return _render(options)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -79,9 +79,9 @@ class Case:
     batch: int = 1
 
     @property
-    def place(self) -> tuple[str, str, int, int]:
-        """What is counted, whoever counts it."""
-        return self.group, self.model, self.size, self.batch
+    def measured(self) -> tuple[str, str, int, int]:
+        """What is measured, whichever table it is for."""
+        return self.subject, self.model, self.size, self.batch
 
 
 AGAIN = (
@@ -133,6 +133,14 @@ def quick() -> list[Case]:
         *_resolutions((224, 448), ("fvcore", "flopcounter")),
         *_batches((1, 4), ("fvcore", "flopcounter")),
         *_depths((100, 300), ("fvcore", "flopcounter")),
+    ]
+
+
+def only(cases: Sequence[Case], groups: Collection[str]) -> list[Case]:
+    """Those of some groups, and what is measured again of them."""
+    chosen = {case.measured for case in cases if case.group in groups}
+    return [
+        case for case in cases if case.group in groups or (case.group == "again" and case.measured in chosen)
     ]
 
 

@@ -67,23 +67,15 @@ def noise(data: Data) -> Grid:
         Column("other", "of the second", "percent"),
     )
     rows = []
+    once = {case.measured: case for case in data.series if case.group != "again"}
     for again in data.cases("again"):
-        one = next((case for case in data.series if case.group != "again" and _same(case, again)), again)
-        series = [data.times(case) for case in (one, again)]
-        if all(series):
+        one = once.get(again.measured, again)
+        first, second = data.times(one), data.times(again)
+        if one != again and first and second:
             off = ratio(data.seconds(again), data.seconds(one))
             name = f"{plan.title(again.subject)}: {again.model}"
-            rows.append((name, data.seconds(one), told(off, "×"), *map(spread, series)))
+            rows.append((name, data.seconds(one), told(off, "×"), spread(first), spread(second)))
     return Grid("noise", "", columns, tuple(rows))
-
-
-def _same(one: Case, other: Case) -> bool:
-    return (one.subject, one.model, one.size, one.batch) == (
-        other.subject,
-        other.model,
-        other.size,
-        other.batch,
-    )
 
 
 def off(data: Data, who: str, model: str) -> Fraction | None:
