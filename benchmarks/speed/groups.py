@@ -190,12 +190,12 @@ def _growth(
 
 
 def _lines(data: Data, group: str, size: Callable[[Case], int], title: str) -> tuple[Element, ...]:
-    """How many times its own time at the smallest size each takes."""
+    """How many times its own time at the smallest size each takes; of a chain, the time of a layer."""
     cases = data.cases(group)
     sizes = list(dict.fromkeys(map(size, cases)))
     series = []
     for who in dict.fromkeys(case.subject for case in cases):
-        taken = [data.seconds(case) for case in cases if case.subject == who]
+        taken = [_each(data, case) for case in cases if case.subject == who]
         ratios = [ratio(value, taken[0]) for value in taken]
         known = tuple(value for value in ratios if value is not None)
         if len(known) == len(sizes):
@@ -203,6 +203,12 @@ def _lines(data: Data, group: str, size: Callable[[Case], int], title: str) -> t
     labels = tuple(f"{each:,}" for each in sizes)
     shown = [Lines(f"{group}-growth", title, labels, tuple(series[:MOST_LINES]), "times its own")]
     return tuple(shown) if series else ()
+
+
+def _each(data: Data, case: Case) -> float | None:
+    """The time of a model, or of one layer of a chain."""
+    taken = data.seconds(case)
+    return taken and taken / (case.size if case.model == plan.CHAIN else 1)
 
 
 def _side(case: Case) -> int:
@@ -237,7 +243,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Data], tuple[Element, ...]]]] = {
             _side,
             "A chain of 1×1 convolutions and activations, by layers. The table of all layers includes the "
             f"closed form. Linear: {plan.DEPTHS[-1] // plan.DEPTHS[0]}× at {plan.DEPTHS[-1]:,} layers.",
-            f"time to count a chain, {plan.DEPTHS[0]} layers = 1",
+            f"time per layer of a chain, at {plan.DEPTHS[0]} layers = 1",
         ),
     ),
 }
