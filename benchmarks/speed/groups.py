@@ -79,12 +79,10 @@ def _sweeps(data: Data) -> tuple[Element, ...]:
         Column("command", "command", "name"),
         Column("time", "CPU time", "seconds"),
         Column("each", "a setting", "seconds"),
-        Column("memory", "memory", "bytes"),
     )
     found = [(case, data.seconds(case)) for case in data.cases("sweep")]
     rows = tuple(
-        (f"costcalc {case.model}", taken, taken / plan.SETTINGS if taken else None, data.peak(case))
-        for case, taken in found
+        (f"costcalc {case.model}", taken, taken / plan.SETTINGS if taken else None) for case, taken in found
     )
     words = "Every setting is counted, exactly as by itself; the whole process, from its start to its end."
     return Text(words), Table(Grid("sweep", "", columns, rows))
