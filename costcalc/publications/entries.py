@@ -9,9 +9,9 @@ from typing import Annotated
 
 from costcalc import spec
 from costcalc.errors import Misfit, shortened
-from costcalc.publications.records import Claim, Mark, Reading
+from costcalc.publications.records import Claim, Reading
 from costcalc.publications.verdicts import MEANINGS
-from costcalc.records import TOTAL, Figure
+from costcalc.records import TOTAL, Figure, Mark
 from costcalc.spec.schema import NOTHING, figure
 from costcalc.spec.source import read
 from costcalc.validated import Validated, mapping, text

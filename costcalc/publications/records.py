@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from costcalc.printed import Outcome
+from costcalc.records import Mark
 
 
 @dataclass(frozen=True, slots=True)
