@@ -437,3 +437,8 @@ def test_every_allowed_name_is_a_path_of_the_torch_module(loaded: Load) -> None:
     layers = "".join(f'  "{name}": {{kind: conv, out: 2, kernel: 1}}\n' for name in allowed)
     graph = loaded(f"input: [2, 4, 4]\nlayers:\n{layers}")
     assert checking.check(graph).passed
+
+
+def test_half_a_surrogate_is_named_before_yaml_sees_it() -> None:
+    with pytest.raises(CostcalcError, match=r"f:2:4: not YAML: the control character '\\ud800'"):
+        read("a: 1\nb: \ud800", "f")

@@ -100,6 +100,10 @@ def test_every_fault_is_told_at_once_in_the_order_of_the_fields_and_unknown_ones
     assert faults(Whole, count=1, parts=3) == {"parts": "should be a list, not 3"}
 
 
+def test_nothing_but_a_field_that_is_missing() -> None:
+    assert faults(Part) == {"size": "needs 'size'"}
+
+
 def test_a_fault_says_what_sort_it_is_of() -> None:
     with pytest.raises(Faults, match="size: needs 'size'") as caught:
         Part(sise=1)
