@@ -24,6 +24,7 @@ FOLDER = Path(__file__).parent
 CHANNELS = 4  # of a chain
 IMPORTS = {
     "load": "costcalc.spec",
+    "setting": "costcalc.spec costcalc.sweeping.ways",
     "formula": "costcalc.spec costcalc.formula",
     "trace": "costcalc.spec costcalc.trace",
     "show": "costcalc.views costcalc.render",
@@ -40,7 +41,7 @@ LOADED = {"show": "costs Costs", "count": "count Counted"}  # public names, each
 
 def prepare(subject: str) -> None:
     """Import what the subject needs, and for models what they are made of."""
-    if subject not in ("load", "formula", "show", "trace"):
+    if subject not in ("load", "setting", "formula", "show", "trace"):
         from costcalc.foreign import models, tools  # noqa: F401
 
         models.declare_operators()  # where torchvision does not fit this torch, some counters would not start
@@ -84,6 +85,23 @@ def _load(case: plan.Case) -> Call:
     return lambda: len(load().nodes)
 
 
+def _setting(case: plan.Case) -> Call:
+    """All four counts of one setting, of a spec whose resolution was recorded as a variable."""
+    from costcalc import spec
+    from costcalc.sweeping.axes import axes
+    from costcalc.sweeping.ways import record
+
+    sides = axes({"input": f"3x{case.size}:{2 * case.size}"})
+    way, _ = record(lambda given: spec.load(plan.SPECS[case.model], given), {}, sides, [case.size])
+
+    def counted() -> int:
+        if not way.program.holds(case.size):
+            raise ArithmeticError("what was recorded does not hold here")
+        return int(way.program.counts(case.size)[0])
+
+    return counted
+
+
 def _formula(case: plan.Case) -> Call:
     from costcalc import formula
 
@@ -123,6 +141,7 @@ def _count(case: plan.Case) -> Call:
 
 OURS: dict[str, Callable[[plan.Case], Call]] = {
     "load": _load,
+    "setting": _setting,
     "formula": _formula,
     "trace": _trace,
     "show": _show,

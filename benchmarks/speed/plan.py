@@ -21,7 +21,8 @@ SPECS = {
 }
 OURS = {
     "load": "costcalc, reading the spec",
-    "formula": "costcalc, closed form",
+    "setting": "costcalc, closed form recorded once",
+    "formula": "costcalc, closed form by layer",
     "trace": "costcalc, trace of the spec",
     "show": "costcalc, table of all layers",
     "count": "costcalc, any model",
@@ -154,7 +155,7 @@ def _prompts(commands: Sequence[str]) -> Iterator[Case]:
 
 def _zoo(models: Sequence[str], peers: Sequence[str]) -> Iterator[Case]:
     for model in models:
-        ours = ("load", "formula", "trace", "count") if model in SPECS else ("count",)
+        ours = ("load", "setting", "formula", "trace", "count") if model in SPECS else ("count",)
         cases = [Case("zoo", subject, model, side(model)) for subject in (*ours, *peers)]
         yield from cases
         yield from (replace(case, group="again") for case in cases if (case.subject, model) in AGAIN)
@@ -172,7 +173,9 @@ def _batches(batches: Sequence[int], peers: Sequence[str]) -> Iterator[Case]:
 
 def _depths(depths: Sequence[int], peers: Sequence[str]) -> Iterator[Case]:
     for depth in depths:
-        yield from (Case("depth", who, CHAIN, depth) for who in (*OURS, *peers))
+        yield from (
+            Case("depth", who, CHAIN, depth) for who in ("load", "formula", "trace", "show", "count", *peers)
+        )
 
 
 def turned(cases: Sequence[Case], number: int) -> list[Case]:

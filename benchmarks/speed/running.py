@@ -93,7 +93,9 @@ def surroundings(peers: Path | None, subject: str) -> dict[str, str]:
     if peers and (folder := peers / plan.distribution(subject)).is_dir():
         paths.insert(0, str(folder.resolve()))
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("COSTCALC")}
+    # installed packages have their bytecode; without it costcalc would be compiled anew at each start
+    left = ("COSTCALC", "PYTHONDONTWRITEBYTECODE")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(left)}
     return {**kept, **threads, "PYTHONPATH": os.pathsep.join(paths), "NO_COLOR": "1"}
 
 
