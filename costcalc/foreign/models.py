@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import library, nn
 
-from costcalc import meta
+from costcalc import kernels, meta
 from costcalc.errors import ENVIRONMENT, CostcalcError, did_you_mean, shortened
 from costcalc.foreign import asfound, operators
 from costcalc.foreign.dispatch import is_filled
@@ -129,6 +129,9 @@ class Unfilled(meta.Mode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
+        outputs = kernels.given(func, args, kwargs)
+        if outputs is not None:
+            return outputs
         if "device" in kwargs and is_filled(operators.rule(func).name, kwargs):
             kwargs = {**kwargs, "device": torch.device("meta")}
         taken = asfound.tensors((args, kwargs))
