@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import is_dataclass
 from functools import partial, update_wrapper
@@ -128,9 +128,9 @@ def on_meta(
     with ExitStack() as stack:
         for restored in _globals():
             stack.enter_context(restored)
-        for restore in state.saved(model):
+        for restore in state.saved(modules.values()):
             stack.callback(restore)
-        _set_training(model, train)
+        _set_training(model, modules.values(), train)
         swapped = _swapped(modules)
         if enter is not None:
             for path, module in modules.items():
@@ -138,9 +138,8 @@ def on_meta(
         yield swapped
 
 
-def _set_training(model: nn.Module, train: bool) -> None:
+def _set_training(model: nn.Module, modules: Collection[nn.Module], train: bool) -> None:
     """As the model itself does it, or, where it refuses (an exported or a locked one), by the flags alone."""
-    modules = list(model.modules())
     if any(type(module).train is not nn.Module.train for module in modules):
         with suppress(NotImplementedError, AttributeError):
             model.train(train)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import sys
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from inspect import isroutine
 from types import ModuleType
@@ -20,13 +20,13 @@ CONTAINERS = frozenset({dict, OrderedDict, set, list, deque})
 Restore = Callable[[], None]
 
 
-def saved(model: nn.Module) -> list[Restore]:
-    """What puts back every attribute of every module, and what those hold, however deep."""
+def saved(modules: Collection[nn.Module]) -> list[Restore]:
+    """What puts back every attribute of those modules, and what those hold, however deep."""
     seen: set[int] = set()
     empty: list[Any] = []  # as most containers of a module are
     filled: list[tuple[Any, Any]] = []  # a container, and a copy of it
     restores: list[Restore] = [partial(_refilled, empty, filled)]
-    waiting: list[Any] = [*(module.__dict__ for module in model.modules()), *_shared(model)]
+    waiting: list[Any] = [*(module.__dict__ for module in modules), *_shared(modules)]
     while waiting:
         value = waiting.pop()
         if id(value) in seen:
@@ -42,7 +42,7 @@ def saved(model: nn.Module) -> list[Restore]:
                 continue
             if kind in CONTAINERS and not found:
                 empty.append(found)
-            else:
+            elif kind is not tuple or not FIXED.issuperset(map(type, found)):
                 waiting.append(found)
     return [*restores, _random(), *_numpy()]
 
@@ -94,9 +94,9 @@ def _inside(value: Any) -> Iterable[Any]:
     return [vars(value)] if hasattr(value, "__dict__") and not is_ours else []
 
 
-def _shared(model: nn.Module) -> list[Any]:
+def _shared(modules: Iterable[nn.Module]) -> list[Any]:
     """Containers that the classes of the modules hold for all of their kind."""
-    kinds = {kind for module in model.modules() for kind in type(module).__mro__}
+    kinds = {kind for found in {type(module) for module in modules} for kind in found.__mro__}
     own = [kind for kind in kinds if kind.__module__.partition(".")[0] not in ("builtins", "torch")]
     return [
         held for kind in own for held in vars(kind).values() if isinstance(held, (dict, list, set, deque))
