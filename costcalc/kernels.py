@@ -137,7 +137,7 @@ def _layer_norm(x: Any, shape: Sizes, weight: Any = None, bias: Any = None, *_: 
         return None
     if any(each is not None and list(each.shape) != list(shape) for each in (weight, bias)):
         return None
-    return torch.empty_strided(x.shape, x.stride(), dtype=x.dtype, device=_META)  # as it lies in memory
+    return _same(x) if _exactly(x) else None
 
 
 def _linear(x: Any, weight: Any, bias: Any = None) -> Tensor | None:
@@ -279,13 +279,16 @@ def _over_the_image(x: Any, axes: Sizes, keep: bool = False, **others: Any) -> T
 def _joined(tensors: Sequence[Any], axis: int = 0) -> Tensor | None:
     """``cat(tensors, axis)``: alike but for that axis."""
     first = tensors[0] if tensors else None
-    if not _plain(first, *tensors[1:]) or first is None or not -first.dim() <= axis < first.dim():
+    if first is None or not _plain(first, *tensors[1:]) or not -first.dim() <= axis < first.dim():
         return None
-    shapes = [list(tensor.shape) for tensor in tensors if tensor is not None]
-    along = sum(shape[axis] for shape in shapes if len(shape) == first.dim())
-    for shape in shapes:
-        shape[axis:] = [along, *shape[axis:][1:]]
-    return _new(shapes[0], first) if all(shape == shapes[0] for shape in shapes) else None
+    if any(tensor.dim() != first.dim() for tensor in tensors):
+        return None
+    shapes = [list(tensor.shape) for tensor in tensors]
+    along = sum(shape.pop(axis) for shape in shapes)
+    if any(shape != shapes[0] for shape in shapes):
+        return None
+    place = axis % first.dim()
+    return _new((*shapes[0][:place], along, *shapes[0][place:]), first)
 
 
 def _table(words: str, kernel: Kernel) -> dict[Any, Kernel]:

@@ -181,7 +181,7 @@ def told(outputs: Any) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("func", kernels.KERNELS, ids=str)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_as_torch_says(func: Any, data: st.DataObject) -> None:
     args = data.draw(CASES.get(word(func), ONE))
