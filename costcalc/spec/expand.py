@@ -371,8 +371,9 @@ def _flag(bound: Bound | None, path: str) -> bool:
 def _times(bound: Bound | None, path: str) -> int | None:
     if bound is None:
         return None
-    # a number that records is no int, but gives one when it is asked for its value
-    times = operator.index(bound.value) if is_whole(bound.value) else None
+    times = bound.value
+    if is_whole(times) and not issubclass(type(times), int):
+        times = operator.index(times)  # a number that records is read; one that is a formula is refused
     if type(times) is int and 1 <= times <= MAX_LAYERS:
         return times
     message = f"should be a whole number from 1 to {MAX_LAYERS:,}, not {shortened(bound.value)}"
