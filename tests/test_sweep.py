@@ -21,7 +21,7 @@ from costcalc.errors import CostcalcError
 from costcalc.graph import Graph
 from costcalc.sweeping import COUNTED, Sweep, filling, ways
 from costcalc.sweeping.programs import Program
-from costcalc.sweeping.recording import Recorded, Recording
+from costcalc.sweeping.recording import Greatest, Recorded, Recording
 from costcalc.units import is_whole
 
 Trace = list[tuple[object, ...]]
@@ -301,8 +301,6 @@ def test_bounds_are_kept_by_every_value(steps: list[Step]) -> None:
                 assert low <= value <= high
     assert recording.bounds[:2] == bounds
     assert program.fits(bounds)
-    assert not Program(recording, [{(0, 1): 1}]).fits([(-(2**40), 0)] * 2)
-    assert not Program(recording, [{(0, 1): -1}]).fits([(0, 2**40)] * 2)
     assert not program.fits([(0, 2**63)] * 2) or not inner
 
 
@@ -345,6 +343,30 @@ def test_a_long_way_is_a_long_program_and_no_deep_one() -> None:
         for _ in range(2, 3000):
             right = (right + 1) // 2 * 2 + 1
         assert program.counts(value) == [sum((value + 1) // step for step in range(2, 3000)), right]
+
+
+@pytest.mark.parametrize("sides", [(-(2**40), 0), (0, 2**40)])
+@pytest.mark.parametrize("factor", [1, -1])
+def test_whatever_is_more_than_64_bits_on_the_way_is_seen(sides: tuple[int, int], factor: int) -> None:
+    """In a result, in a decision, and before it is divided."""
+    small = [(0, 2**10)] * 2
+    large = Recording(small)
+    assert Program(large, [{(0, 1): factor}]).fits(small)
+    assert not Program(large, [{(0, 1): factor}]).fits([sides] * 2)
+    decided = Recording([sides] * 2)
+    width, size = decided.inputs((sides[0] + sides[1], sides[0] + sides[1]))
+    assert width * size * factor != factor * 2**60
+    assert Program(decided, []).fits(small)
+    assert not Program(decided, []).fits([sides] * 2)
+    divided = Recording([sides] * 2)
+    width, size = divided.inputs((1, 1))
+    terms = (width * size // 2**60).terms
+    assert Program(divided, [terms]).fits(small)
+    assert not Program(divided, [terms]).fits([sides] * 2)
+
+
+def test_the_largest_of_several_lies_between_the_largest_bounds() -> None:
+    assert Greatest(({(0,): 1}, {(1,): 1})).within([(1, 5), (2, 4)]) == (2, 5)
 
 
 def test_numbers_of_two_recordings_do_not_mix() -> None:
