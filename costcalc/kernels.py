@@ -116,8 +116,8 @@ def _softmax(x: Any, axis: int, dtype: Any = None) -> Tensor | None:
 def _batch_norm(
     x: Any, weight: Any, bias: Any, mean: Any, variance: Any, training: bool, *_: Any
 ) -> Tensor | None:
-    """``batch_norm(x, weight, bias, mean, variance, training, …)`` with statistics that are given."""
-    if training or mean is None or variance is None or not _plain(x) or x.dim() < 2:
+    """``batch_norm(x, weight, bias, mean, variance, training, …)`` with statistics to use or to update."""
+    if mean is None or variance is None or not _plain(x) or x.dim() < 2:
         return None
     channels, dtype = x.shape[1:2], x.dtype
     for each in (weight, bias, mean, variance):

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from costcalc import foreign, kernels, meta, spec
+from costcalc.errors import CostcalcError
 
 ATEN = torch.ops.aten
 FLOATS = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
@@ -190,6 +191,44 @@ def test_as_torch_says(func: Any, data: st.DataObject) -> None:
         if said is not None:
             assert said is args[0] or not isinstance(said, torch.Tensor) or not word(func).endswith("_")
             assert told(said) == told(func(*args))
+
+
+def last(*shape: int) -> torch.Tensor:
+    return new(*shape).contiguous(memory_format=torch.channels_last)
+
+
+# axes of size 1 with strides of their own: torch calls them contiguous, and yet infers an order of axes
+ODD = [last(2, 4, 1, 1), last(2, 1, 3, 3), last(1, 4, 1, 1), new(5, 1, 6).transpose(0, 1), new(1, 2).t()]
+ODD += [new(1, 1).as_strided((1, 1), (2, 1)), new(1, 2).as_strided((1, 2), (1, 1))]
+
+
+@pytest.mark.parametrize("x", ODD, ids=lambda x: f"{tuple(x.shape)}{x.stride()}")
+def test_strides_that_mean_something_to_torch_only(x: torch.Tensor) -> None:
+    assert x.is_contiguous()
+    calls: list[tuple[Any, tuple[Any, ...]]] = [
+        (ATEN.relu.default, (x,)),
+        (ATEN.mul.Tensor, (x, new())),
+        (ATEN.mul.Tensor, (new(), x)),
+        (ATEN.layer_norm.default, (x, [x.shape[-1]])),
+        (ATEN.layer_norm.default, (x, list(x.shape))),
+    ]
+    if x.dim() == 4:
+        weight = new(3, x.shape[1], 1, 1)
+        calls += [
+            (ATEN.conv2d.default, (x, weight, None, [1, 1], [1, 1])),
+            (ATEN.convolution.default, (x, weight, None, [1, 1], [1, 1], [1, 1], False, [0, 0], 1)),
+            (ATEN.max_pool2d.default, (x, [1, 1])),
+        ]
+    for func, args in calls:
+        with torch.inference_mode(), meta.without_compiler():
+            said = kernels.given(func, args, {})
+            assert said is None or told(said) == told(func(*args))
+
+
+def test_channels_that_do_not_fit_are_refused_by_torch() -> None:
+    assert kernels.given(ATEN.conv2d.default, (new(1, 3, 5, 5), new(4, 2, 1, 1)), {}) is None
+    with pytest.raises(CostcalcError, match="Invalid channel dimensions"):
+        foreign.run(torch.nn.Conv2d(2, 4, 1), (new(1, 3, 5, 5),))
 
 
 X, C = new(2, 4, 8, 8), new(4)
