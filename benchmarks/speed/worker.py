@@ -101,6 +101,7 @@ def measured(case: plan.Case) -> dict[str, Any]:
     """
     from benchmarks.speed import drivers
 
+    gc.collect()  # what the imports left over is no part of what they take
     imported = _memory("RssAnon")
     call = drivers.call(case)
     gc.collect()
