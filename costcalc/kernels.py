@@ -133,15 +133,22 @@ def _native_batch_norm(x: Any, weight: Any, *others: Any) -> tuple[Tensor, ...] 
 
 
 def _layer_norm(x: Any, shape: Sizes, weight: Any = None, bias: Any = None, *_: Any) -> Tensor | None:
-    if not _plain(x, weight, bias) or not shape or list(x.shape[-len(shape) :]) != list(shape):
+    """The last axes normalised, of x in any layout but one that torch reads its own way."""
+    if not _floating(x) or not shape or list(x.shape[-len(shape) :]) != list(shape):
         return None
-    if any(each is not None and list(each.shape) != list(shape) for each in (weight, bias)):
-        return None
-    return _same(x) if _exactly(x) else None
+    for each in (weight, bias):
+        if each is not None and not (
+            _plain(each) and each.dtype is x.dtype and list(each.shape) == list(shape)
+        ):
+            return None
+    return _new(x.shape, x) if _exactly(x) or not x.is_contiguous() else None
 
 
 def _linear(x: Any, weight: Any, bias: Any = None) -> Tensor | None:
-    if not _plain(x, weight, bias) or weight.dim() != 2 or not x.dim() or x.shape[-1] != weight.shape[1]:
+    """``linear(x, w, bias)``, of x in any layout: w is [out, in]."""
+    if not _floating(x) or not _plain(weight, bias) or weight.dtype is not x.dtype:
+        return None
+    if weight.dim() != 2 or not x.dim() or x.shape[-1] != weight.shape[1]:
         return None
     if bias is not None and bias.shape != weight.shape[:1]:
         return None
