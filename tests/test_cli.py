@@ -432,6 +432,15 @@ def test_a_closed_pipe_is_no_error(format: str) -> None:
     assert found.stdout
 
 
+def test_nobody_reads_the_version() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    argv = [sys.executable, "-m", "costcalc", "--version"]
+    found = subprocess.run(argv, stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert (found.returncode, found.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
 def test_a_closed_stream_is_no_error(closed: str) -> None:
     found = subprocess.run(
@@ -440,9 +449,10 @@ def test_a_closed_stream_is_no_error(closed: str) -> None:
     assert (found.returncode, found.stderr) == (0, "")
 
 
-def test_a_full_disk_is_said() -> None:
+@pytest.mark.parametrize("word", ["list", "--version", "--help"])
+def test_a_full_disk_is_said(word: str) -> None:
     with open("/dev/full", "w") as full:
-        argv = [sys.executable, "-m", "costcalc", "list"]
+        argv = [sys.executable, "-m", "costcalc", word]
         found = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True)
     assert found.returncode == 3
     assert found.stderr == "costcalc: cannot write: No space left on device\n"

@@ -17,31 +17,14 @@ MOST_PROBLEMS = 40  # that are worth reading at once
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return the exit code; errors go to stderr, as JSON if JSON is asked for."""
     argv = list(sys.argv[1:] if argv is None else argv)
-    if argv == ["--version"]:  # needs nothing that a command needs
-        from costcalc import machine
-
-        print(machine.told())
-        return 0
-    return _run(argv)
-
-
-def _run(argv: Sequence[str]) -> int:
-    import typer
-
-    from costcalc.cli.app import app
-
     Run.debug = "--debug" in argv
     try:
-        code = typer.main.get_command(app).main(argv, prog_name="costcalc", standalone_mode=False)
+        code = _run(argv)
         sys.stdout.flush()
-        if code == INTERRUPTED:  # typer makes an exit code of Ctrl-C
-            say("costcalc: interrupted")
-        return int(code or 0)
+        return code
     except CostcalcError as error:
         return _failed(error, argv)
-    except typer.exceptions.TyperException as error:
-        return _failed(CostcalcError(error.format_message().rstrip(".").replace("Value error, ", "")), argv)
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         say("costcalc: interrupted")
         return INTERRUPTED
     except BrokenPipeError:
@@ -55,6 +38,27 @@ def _run(argv: Sequence[str]) -> int:
             raise
         say(f"costcalc: a bug: {type(error).__name__}: {error}; --debug shows where")
         return BUG
+
+
+def _run(argv: Sequence[str]) -> int:
+    if argv == ["--version"]:  # needs nothing that a command needs
+        from costcalc import machine
+
+        print(machine.told())
+        return 0
+    import typer
+
+    from costcalc.cli.app import app
+
+    try:
+        code = typer.main.get_command(app).main(argv, prog_name="costcalc", standalone_mode=False)
+    except typer.exceptions.TyperException as error:
+        raise CostcalcError(error.format_message().rstrip(".").replace("Value error, ", "")) from None
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    if code == INTERRUPTED:  # typer makes an exit code of Ctrl-C
+        raise KeyboardInterrupt
+    return int(code or 0)
 
 
 def _failed(error: CostcalcError, argv: Sequence[str]) -> int:
