@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from enum import Enum
+from enum import EnumMeta
 from typing import Any
 
 import typer
@@ -35,9 +35,9 @@ class _AsTyped:
             return () if many else None
         if many and wanted == list[str] and not isinstance(value, str):
             return list(value)
-        if isinstance(wanted, type) and isinstance(value, wanted):
+        if wanted in (bool, int, str) and isinstance(value, wanted):
             return value
-        if isinstance(wanted, type) and issubclass(wanted, Enum) and value in [each.value for each in wanted]:
+        if isinstance(wanted, EnumMeta) and value in [each.value for each in wanted]:
             return wanted(value)
         param._runtime_param = None
         return param.get_runtime_param().coerce(value, param=param, ctx=ctx)

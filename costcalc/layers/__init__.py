@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABCMeta
+
 from costcalc.layers import linear, pointwise, pool, shape
 from costcalc.layers.base import Kernel, Layer
 from costcalc.layers.window import Pair, Span
@@ -14,7 +16,7 @@ KINDS: dict[str, type[Layer]] = {
     found.kind: found
     for room in _ROOMS
     for found in vars(room).values()
-    if isinstance(found, type) and issubclass(found, Layer) and "kind" in vars(found)
+    if isinstance(found, ABCMeta) and issubclass(found, Layer) and "kind" in vars(found)
 }
 
 
