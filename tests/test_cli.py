@@ -186,6 +186,12 @@ def test_version(run: Run) -> None:
     assert re.fullmatch(r"costcalc \S+ · torch \S+ · fvcore \S+\n", out)
 
 
+def test_help_promises_no_model_where_none_is_taken(run: Run) -> None:
+    assert "torchvision:NAME" in run("show", "--help")[1]
+    assert "torchvision:NAME" not in run("sweep", "--help")[1]
+    assert "is a model" in run("sweep", "torchvision:resnet18", "--over", "width=1:3")[2]
+
+
 @pytest.mark.parametrize("name", ["show", "compare", "budget", "check"])
 def test_columns_sum_to_the_printed_totals(name: str, run: Run) -> None:
     argv = {

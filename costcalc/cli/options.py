@@ -51,12 +51,13 @@ def reported(incomplete: str) -> list[str]:
     return [name for name in (*spec.presets(), *papers.names()) if name.startswith(incomplete)]
 
 
+_WRITTEN = "a preset, a YAML file, REVISION:FILE of git, - for stdin"
+Written = Annotated[str, typer.Argument(metavar="SPEC", help=_WRITTEN, autocompletion=_presets)]
 Spec = Annotated[
     str,
     typer.Argument(
         metavar="SPEC",
-        help="a preset, a YAML file, REVISION:FILE of git, - for stdin, or a model: torchvision:NAME, "
-        "timm:NAME, module:factory",
+        help=f"{_WRITTEN}, or a model: torchvision:NAME, timm:NAME, module:factory",
         autocompletion=_presets,
     ),
 ]

@@ -16,7 +16,7 @@ from costcalc.cli.options import (
     MostMacs,
     MostParams,
     Sets,
-    Spec,
+    Written,
     pairs,
 )
 from costcalc.cli.output import passed, progress, show
@@ -39,7 +39,7 @@ Top = Annotated[int, typer.Option("--top", metavar="N", min=0, help="show so man
 
 
 def sweep(
-    name: Spec,
+    name: Written,
     over: Over,
     sets: Sets = None,
     limit: MostMacs = None,

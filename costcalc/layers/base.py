@@ -171,13 +171,9 @@ def _indices(value: object) -> tuple[int, ...]:
 
 
 def _probability(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise Misfit(f"should be a valid number, not {shortened(value)}")
-    if not value >= 0:
-        raise Misfit(f"should be greater than or equal to 0, not {shortened(value)}")
-    if not value < 1:
-        raise Misfit(f"should be less than 1, not {shortened(value)}")
-    return float(value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1:
+        return float(value)
+    raise Misfit(f"should be a number from 0 to below 1, not {shortened(value)}")
 
 
 Size = Annotated[int, lambda value: _whole(value, 1)]

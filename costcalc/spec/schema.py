@@ -71,7 +71,7 @@ def _arguments(value: object) -> list[str] | dict[str, Any]:
 def _line(value: object) -> str:
     found = text(value)
     if len(found) > MAX_TEXT:
-        raise Misfit(f"String should have at most {MAX_TEXT} characters, not {shortened(value)}")
+        raise Misfit(f"should have at most {MAX_TEXT} characters, not {shortened(value)}")
     if not found.isprintable():
         raise Misfit(f"should be one line of printable text, not {shortened(value)}")
     return found
