@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from enum import EnumMeta
+from enum import Enum, EnumMeta
 from typing import Any
 
 import typer
@@ -37,7 +37,7 @@ class _AsTyped:
             return list(value)
         if wanted in (bool, int, str) and isinstance(value, wanted):
             return value
-        if isinstance(wanted, EnumMeta) and value in [each.value for each in wanted]:
+        if isinstance(wanted, EnumMeta) and value in [each.value for each in list[Enum](wanted)]:
             return wanted(value)
         param._runtime_param = None
         return param.get_runtime_param().coerce(value, param=param, ctx=ctx)
