@@ -178,6 +178,18 @@ def test_too_many_ways_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         costcalc.sweep("plain34", {"n2": "1:4"})
 
 
+def test_what_must_go_too_many_ways_is_refused_before_they_are_gone() -> None:
+    gone: list[object] = []
+
+    def build(setting: Mapping[str, Any]) -> Graph:
+        gone.append(setting)
+        return spec.load("plain34", setting)
+
+    with pytest.raises(CostcalcError, match="more than 4,000 different ways"):
+        sweeping.swept(build, sweeping.axes({"n2": "1:4001"}))
+    assert len(gone) < 5
+
+
 def test_what_refuses_numbers_that_record_is_asked_with_integers() -> None:
     def build(setting: Mapping[str, Any]) -> Graph:
         if type(setting["c"]) is not int:
@@ -413,9 +425,11 @@ def test_what_needs_no_decision_makes_no_guard() -> None:
         ({"width": "8:"}, "write PATH=A:B"),
         ({"width": "8,,9"}, "write PATH=A:B"),
         ({"width": "8,8"}, "8 is given twice"),
+        ({"width": "1:2000000,1000000"}, "1000000 is given twice"),
         ({"width": []}, "no value"),
         ({"width": "1:9999", "size": "1:9999"}, "99,980,001 settings are more than 4,000,000"),
         ({"width": "1:999999999999"}, "more than 4,000,000 values"),
+        ({"width": "1:3000000,1:3000000"}, "more than 4,000,000 values"),
         ({"widht": "1:3"}, "did you mean 'width'"),
         ({"size": [0, -1]}, "should be"),
         ({"size": [2**70, 2**71]}, "should be"),

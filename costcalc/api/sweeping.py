@@ -99,9 +99,12 @@ class Swept(Result):
         kept = (self.within if largest else found.counted).ravel().nonzero()[0]
         values = found.counts[metric].ravel()[kept]
         order = kept[np.argsort(-values if largest else values, kind="stable")][: top or None]
-        for place in zip(*np.unravel_index(order, found.counted.shape), strict=True):
-            settings = (axis.told(axis.values[at]) for axis, at in zip(found.axes, place, strict=True))
-            yield (*settings, *(int(counts[place]) for counts in found.counts.values()))
+        places = np.unravel_index(order, found.counted.shape)
+        settings = (
+            [axis.told(axis.values[at]) for at in place.tolist()]
+            for axis, place in zip(found.axes, places, strict=True)
+        )
+        return zip(*settings, *(counts[places].tolist() for counts in found.counts.values()), strict=True)
 
 
 def sweep(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -72,7 +73,12 @@ def _values(path: str, text: str) -> list[Value]:
     found: list[Value] = []
     for part in (piece.strip() for piece in text.split(",")):
         if match := _RANGE.fullmatch(part):
-            found += _range(path, part, *(int(number or 1) for number in match.groups()))
+            several = _range(path, part, *(int(number or 1) for number in match.groups()))
+            if len(found) + len(several) > MOST_SETTINGS:
+                raise CostcalcError(
+                    f"--over {path}={shortened(text)}: more than {MOST_SETTINGS:,} values; take larger steps"
+                )
+            found += several
         elif re.fullmatch(_NUMBER, part):
             found.append(int(part))
         elif not part or ":" in part:
@@ -85,8 +91,6 @@ def _values(path: str, text: str) -> list[Value]:
 def _range(path: str, text: str, first: int, last: int, step: int) -> range:
     if last < first or not step:
         raise CostcalcError(f"--over {path}={text}: leads nowhere; {FORM}")
-    if (last - first) // step >= MOST_SETTINGS:
-        raise CostcalcError(f"--over {path}={text}: more than {MOST_SETTINGS:,} values; take larger steps")
     return range(first, last + 1, step)
 
 
@@ -114,7 +118,7 @@ def _value(value: object) -> Value:
 def _axis(path: str, values: Sequence[Value], channels: int = 0) -> Axis:
     if not values:
         raise CostcalcError(f"--over {path}: no value")
-    if len(set(values)) < len(values):
-        twice = next(value for index, value in enumerate(values) if value in values[:index])
+    twice, times = Counter(values).most_common(1)[0]
+    if times > 1:
         raise CostcalcError(f"--over {path}: {shortened(twice)} is given twice")
     return Axis(path, tuple(values), channels)

@@ -65,6 +65,15 @@ def swept(build: Build, over: Sequence[Axis]) -> Sweep:
             return Sweep(filling.axes, filling.counts, filling.counted, refusals, filling.ways)
 
 
+def _bearable(ways: int) -> None:
+    """Refuse more ways than anybody waits for."""
+    if ways > MOST_WAYS:
+        raise CostcalcError(
+            f"these settings go more than {MOST_WAYS:,} different ways, each counted by itself; vary "
+            "fewer parameters that say how often something is repeated, or give them fewer values"
+        )
+
+
 class _Read(Exception):
     """Axes turn out to be read as numbers, so that they are better taken value by value."""
 
@@ -88,6 +97,8 @@ class _Filling:
 
     def fill(self) -> None:
         """Count everything."""
+        # each of them is at least one way
+        _bearable(prod(len(axis.values) for axis in self.axes if axis.path in self.listed))
         every: list[Iterable[int | slice]] = [
             range(len(axis.values)) if axis.path in self.listed else (slice(0, len(axis.values)),)
             for axis in self.axes
@@ -100,11 +111,7 @@ class _Filling:
     def record(self, fixed: Mapping[str, Given], axes: Sequence[Axis], values: Sequence[int]) -> Way:
         """One more way, that of these values."""
         self.ways += 1
-        if self.ways > MOST_WAYS:
-            raise CostcalcError(
-                f"these settings go more than {MOST_WAYS:,} different ways, each counted by itself; vary "
-                "fewer parameters that say how often something is repeated, or give them fewer values"
-            )
+        _bearable(self.ways)
         way, read = record(self.build, fixed, axes, values)
         if read:
             raise _Read(read)
