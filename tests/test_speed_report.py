@@ -341,6 +341,33 @@ def test_an_interrupted_run_goes_on_where_it_stopped() -> None:
     assert sum(run == Run(2, 2) for runs in data.series.values() for run in runs) == 5
 
 
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("--only promt", "no group 'promt'; there are prompt, sweep, zoo, resolution, batch, depth"),
+        ("--only prompt,", "no group ''; there are prompt"),
+        ("--rounds 0", "'0' is no number of rounds, 1 or more"),
+        ("--rounds many", "'many' is no number of rounds, 1 or more"),
+        ("--peers nowhere", "no folder 'nowhere'; `python -m benchmarks.speed peers` makes one"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_before_anything_is_written(
+    asked: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "kept.json"
+    data.write_text("measured for an hour")
+    with pytest.raises(SystemExit) as end:
+        speed.main(["run", "--data", str(data), "-o", str(tmp_path / "page.md"), *asked.split()])
+    assert end.value.code == 2
+    assert told in capsys.readouterr().err
+    assert data.read_text() == "measured for an hour"
+
+
+def test_a_page_without_measurements_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert speed.main(["render", "--data", str(tmp_path / "none.json"), "-o", str(tmp_path / "page.md")]) == 2
+    assert "none.json is not there; `python -m benchmarks.speed run` measures" in capsys.readouterr().err
+
+
 def test_only_the_same_surroundings_go_on() -> None:
     here = environment.found(3, False, "")
     assert environment.same(here, {**here, "date": "another", "load": {}})

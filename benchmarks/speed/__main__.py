@@ -13,7 +13,7 @@ from benchmarks.speed import environment, figures, page, plan, running
 
 HERE = Path(__file__).resolve().parent
 RUNS, PAGE = Path("reports/runs/benchmarks.json"), Path("reports/benchmarks.md")
-INTERRUPTED = 130
+UNUSABLE, INTERRUPTED = 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,10 +30,10 @@ def _options() -> argparse.ArgumentParser:
     peers.add_argument("folder", type=Path)
     peers.set_defaults(command=_peers)
     run = commands.add_parser("run", help="measure what is not measured yet, then write the page")
-    run.add_argument("--peers", type=Path, help="where `peers` put them; else those that are installed")
-    run.add_argument("--rounds", type=int, default=3)
+    run.add_argument("--peers", type=_folder, help="where `peers` put them; else those that are installed")
+    run.add_argument("--rounds", type=_rounds, default=3)
     run.add_argument("--quick", action="store_true", help="a few models, to try it")
-    run.add_argument("--only", default="", help="groups, such as prompt,depth")
+    run.add_argument("--only", type=_groups, default="", help="groups, such as prompt,depth")
     run.add_argument("--anew", action="store_true", help="measure all again")
     run.set_defaults(command=_run)
     render = commands.add_parser("render", help="write the page again, from the measurements alone")
@@ -42,6 +42,26 @@ def _options() -> argparse.ArgumentParser:
         each.add_argument("--data", type=Path, default=RUNS, help="the measurements")
         each.add_argument("-o", "--output", type=Path, default=PAGE, help="the page")
     return parser
+
+
+def _folder(text: str) -> Path:
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"no folder {text!r}; `python -m benchmarks.speed peers` makes one")
+    return Path(text)
+
+
+def _rounds(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of rounds, 1 or more")
+    return int(text)
+
+
+def _groups(text: str) -> str:
+    """Groups as written; of an unknown one nothing would be measured, and the page would be empty."""
+    there = list(dict.fromkeys(case.group for case in plan.full() if case.group != "again"))
+    if unknown := [group for group in text.split(",") if group not in there]:
+        raise argparse.ArgumentTypeError(f"no group {unknown[0]!r}; there are {', '.join(there)}")
+    return text
 
 
 def _peers(options: argparse.Namespace) -> int:
@@ -90,6 +110,9 @@ def _keep(path: Path, data: figures.Data) -> None:
 
 def _render(options: argparse.Namespace) -> int:
     """The page and its charts, each path on a line of its own."""
+    if not options.data.exists():
+        _say(f"{options.data} is not there; `python -m benchmarks.speed run` measures")
+        return UNUSABLE
     for path, text in sorted(page.files(figures.read(options.data), options.output).items()):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_text(text, "utf-8")

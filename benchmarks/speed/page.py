@@ -58,7 +58,7 @@ METHOD = (
     "round the subjects take turns at one model, another of them beginning each time; a call of more than "
     "5 s is measured in the first round only.",
     "Memory is anonymous memory at its peak during the first call, above what the imports left: pages of "
-    "libraries are left out, and weights are in it where a counter needs a model that can be run.",
+    "libraries are left out, and weights are in it where a counter is given a model that can be run.",
     "Weights hold a constant, since costs do not depend on them; models are in eval mode, gradients as torch "
     "has them by default.",
 )
