@@ -427,6 +427,7 @@ def test_what_needs_no_decision_makes_no_guard() -> None:
         ({"width": "8,8"}, "8 is given twice"),
         ({"width": "1:2000000,1000000"}, "1000000 is given twice"),
         ({"width": []}, "no value"),
+        ({"width": [None]}, "is a number, a text or a list, not None"),
         ({"width": "1:9999", "size": "1:9999"}, "99,980,001 settings are more than 4,000,000"),
         ({"width": "1:999999999999"}, "more than 4,000,000 values"),
         ({"width": "1:3000000,1:3000000"}, "more than 4,000,000 values"),

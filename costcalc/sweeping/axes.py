@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
+from operator import index
 
 from costcalc.errors import CostcalcError, shortened
 from costcalc.graph import INPUT
@@ -112,7 +113,13 @@ def _value(value: object) -> Value:
         return value
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(str(part) for part in value)}]"
-    return str(value).lower() if isinstance(value, (bool, float)) else int(str(value))
+    if isinstance(value, (bool, float)):
+        return str(value).lower()
+    try:
+        return index(value)  # type: ignore[arg-type]  # numpy's integers are whole numbers too
+    except TypeError:
+        message = f"a value to try is a number, a text or a list, not {shortened(value)}"
+        raise CostcalcError(message) from None
 
 
 def _axis(path: str, values: Sequence[Value], channels: int = 0) -> Axis:
