@@ -153,6 +153,15 @@ def test_a_goal_is_missed_just_beyond_its_bound(changes: dict[str, float], misse
     assert verdicts(made_up(**changes))[missed] == "missed"
 
 
+def test_reasons_are_of_goals_that_there_are() -> None:
+    assert goals.FLOORS.keys() <= verdicts(made_up()).keys()
+
+
+def test_without_options_everything_is_measured() -> None:
+    options = speed._options().parse_args(["run"])
+    assert (options.only, options.rounds, options.peers, options.quick) == ("", 3, None, False)
+
+
 def test_growth_is_held_against_the_smallest() -> None:
     data = made_up()
     for group, size, most in (("depth", 5000, 1.3), ("resolution", 2048, 1.2)):

@@ -59,7 +59,7 @@ def _rounds(text: str) -> int:
 def _groups(text: str) -> str:
     """Groups as written; of an unknown one nothing would be measured, and the page would be empty."""
     there = list(dict.fromkeys(case.group for case in plan.full() if case.group != "again"))
-    if unknown := [group for group in text.split(",") if group not in there]:
+    if unknown := [group for group in text.split(",") if text and group not in there]:
         raise argparse.ArgumentTypeError(f"no group {unknown[0]!r}; there are {', '.join(there)}")
     return text
 

@@ -48,13 +48,13 @@ CLOSED_FORM, FRAMEWORKS = "import typer, rich.table, pydantic, yaml", "import to
 HELP = "import typer, rich"
 # each beside what it is held against, and the most that it may take of that
 PROMPTS = {
+    "--help": (HELP, 1.1),
+    "--version": (HELP, 1.1),
     "show googlenet --by formula": (CLOSED_FORM, 1.3),
     "budget googlenet --limit 1.5e9 --by formula": (CLOSED_FORM, 1.3),
     "compare naive reduced --by formula": (CLOSED_FORM, 1.3),
     "claims G05": (CLOSED_FORM, 1.3),
     "claims": (CLOSED_FORM, 1.3),
-    "--help": (HELP, 1.1),
-    "--version": (HELP, 1.1),
     "show googlenet": (FRAMEWORKS, 1.2),
 }
 # a million settings each: widths and resolutions, depths and resolutions
@@ -146,11 +146,14 @@ def only(cases: Sequence[Case], groups: Collection[str]) -> list[Case]:
 
 
 def _prompts(commands: Sequence[str]) -> Iterator[Case]:
+    """Each base just before what is held against it: what ran last is still near the processor."""
     bases = dict.fromkeys(PROMPTS[command][0] for command in commands)
     for _ in range(PROMPT_TIMES):
-        yield from (Case("prompt", BASE, base) for base in bases)
-        yield from (Case("prompt", COMMAND, command) for command in commands)
-        yield Case("again", BASE, next(iter(bases)))
+        yield Case("again", BASE, CLOSED_FORM)
+        for base in bases:
+            yield Case("prompt", BASE, base)
+            own = (command for command in commands if PROMPTS[command][0] == base)
+            yield from (Case("prompt", COMMAND, command) for command in own)
 
 
 def _zoo(models: Sequence[str], peers: Sequence[str]) -> Iterator[Case]:
