@@ -144,7 +144,7 @@ def test_goals_on_a_run_in_which_costcalc_is_fast() -> None:
             "costcalc show googlenet --by formula ÷ import typer, rich.table, pydantic, yaml",
         ),
         ({"costcalc": 5001, "python": 5000}, "mobilenet-v1: a million settings, from the prompt"),
-        ({"setting": 0.0501}, "googlenet: fvcore ÷ closed form recorded once"),
+        ({"setting": 0.0501}, "googlenet: fvcore ÷ recorded closed form"),
         ({"trace": 10.1}, "vgg16: trace of the spec ÷ fvcore"),
         ({"trace": 100.1}, "resnet50: trace of the spec ÷ fvcore"),
         ({"count": 15.1}, "vit_b_16: any model ÷ FlopCounterMode on meta"),

@@ -90,7 +90,7 @@ def _beside(data: Data, subject: str, peer: str, model: str) -> tuple[float | No
 
 
 def _closed_form(data: Data) -> Iterator[Goal]:
-    for subject, words in (("formula", "closed form by layer"), ("setting", "closed form recorded once")):
+    for subject, words in (("formula", "closed form by layer"), ("setting", "recorded closed form")):
         pair = _beside(data, "fvcore", subject, "googlenet")
         yield Goal(2, f"googlenet: fvcore ÷ {words}", FASTER, *pair, least=True)
     traced = data.seconds(_zoo("fvcore", "googlenet"))

@@ -21,7 +21,7 @@ SPECS = {
 }
 OURS = {
     "load": "costcalc, reading the spec",
-    "setting": "costcalc, closed form recorded once",
+    "setting": "costcalc, recorded closed form",
     "formula": "costcalc, closed form by layer",
     "trace": "costcalc, trace of the spec",
     "show": "costcalc, table of all layers",
