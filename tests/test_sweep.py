@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import costcalc
-from costcalc import formula, spec, structure, sweeping
+from costcalc import cli, formula, spec, structure, sweeping
 from costcalc.api.sweeping import Swept
 from costcalc.errors import CostcalcError
 from costcalc.graph import Graph
@@ -485,3 +485,10 @@ def test_a_depth_a_width_and_a_resolution_of_ones_own(tmp_path: Path) -> None:
     )
     found = agrees(str(net), {"width": "1:4", "depth": "1:3", "size": "5:7"})
     assert found.found.ways == 3
+
+
+def test_what_cannot_be_sorted_by_is_said_before_anything_is_counted(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main(["sweep", "nowhere", "--over", "classes=1:2", "--sort", "mac"]) == 2
+    assert capsys.readouterr().err == "costcalc: cannot sort by 'mac'; did you mean 'macs'?\n"

@@ -66,10 +66,7 @@ class Swept(Result):
 
     def view(self, sort: str = "", top: int = TOP) -> View:
         metric = sort or next((limit.metric for limit in self.limits), COUNTED[0])
-        if metric not in COUNTED:
-            hint = did_you_mean(metric, COUNTED) or f"; there are {', '.join(COUNTED)}"
-            raise CostcalcError(f"cannot sort by {shortened(metric)}{hint}")
-        return sweep_(self._told(metric, top))
+        return sweep_(self._told(sortable(metric), top))
 
     def _told(self, metric: str, top: int) -> Told:
         found, kept = self.found, self.within if self else self.found.counted
@@ -105,6 +102,14 @@ class Swept(Result):
             for axis, place in zip(found.axes, places, strict=True)
         )
         return zip(*settings, *(counts[places].tolist() for counts in found.counts.values()), strict=True)
+
+
+def sortable(metric: str) -> str:
+    """The metric, if settings can be sorted by it; raises :class:`CostcalcError` with the nearest."""
+    if metric not in COUNTED:
+        hint = did_you_mean(metric, COUNTED) or f"; there are {', '.join(COUNTED)}"
+        raise CostcalcError(f"cannot sort by {shortened(metric)}{hint}")
+    return metric
 
 
 def sweep(

@@ -58,6 +58,8 @@ def sweep(
     """
     from costcalc.api import sweeping
 
+    if sort:
+        sweeping.sortable(sort)
     varied, fixed = pairs(over, "--over", "PATH=VALUES"), pairs(sets, "--set", "PATH=VALUE")
     given = {"params": params, "activations": activations, "peak_activations": peak}
     with progress(f"counting settings of {name}"):
