@@ -306,7 +306,7 @@ blocks:
 
 def test_a_file_of_a_hundred_thousand_layers_is_refused_unread() -> None:
     def refused() -> None:
-        with pytest.raises(CostcalcError, match="larger than 256 KiB"):
+        with pytest.raises(CostcalcError, match="larger than 256 KiB; `repeat:`"):
             read(text, "net.yaml")
 
     text = chains.chain(100_000)

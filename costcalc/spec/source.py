@@ -79,7 +79,8 @@ def read(text: str, file: str, doubled: list[Problem] | None = None) -> Item:
     ``doubled`` where the caller goes on reading, else raised.
     """
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        raise CostcalcError([Problem(f"the file is larger than {MAX_BYTES // 1024} KiB", file)])
+        shorter = "`repeat:` and `blocks:` say the same in less"
+        raise CostcalcError([Problem(f"the file is larger than {MAX_BYTES // 1024} KiB; {shorter}", file)])
     reader = _Reader(text, file)
     if not text.replace("\n", "").isprintable():  # nearly always is, and compiling the pattern takes a while
         strange = re.search(_UNPRINTABLE, text)
